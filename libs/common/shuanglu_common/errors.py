@@ -36,6 +36,11 @@ class ShuangluError(Exception):
         super().__init__(message or self.help or self.reason)
         self.details = details
 
+    @property
+    def fault_is_ours(self) -> bool:
+        """Whether somebody of ours should look: neither the caller's fault nor a passing outage."""
+        return not isinstance(self, CallerError) and not self.retryable
+
     def diagnostics(self) -> str:
         """What happened and what a person should do now, in one or two sentences."""
         text = str(self)

@@ -29,14 +29,18 @@ class ServiceSettings(BaseSettings):
     master_key_file: Path | None = Field(
         default=None, description="File with 32 random bytes, base64: seals transcripts, templates and ID data."
     )
-    jwks_file: Path | None = Field(default=None, description="JSON Web Key Set that tokens of callers are checked with.")
+    jwks_file: Path | None = Field(
+        default=None, description="JSON Web Key Set that tokens of callers are checked with."
+    )
     jwt_issuer: str = Field(default="https://id.bank.example", description="Issuer of the callers' tokens.")
     jwt_audience: str = Field(default="shuanglu", description="Audience that tokens must name.")
     internal_key_file: Path | None = Field(
         default=None, description="EC P-256 private key (PEM) that services sign calls to each other with."
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 inside a container.")
-    ops_port: int = Field(default=0, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics; 0 is a free one.")
+    ops_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics; 0 is a free one."
+    )
     grpc_port: int = Field(default=0, ge=0, le=65535, description="Port of the gRPC server; 0 is a free one.")
     http_port: int = Field(default=0, ge=0, le=65535, description="Port of the HTTP server; 0 is a free one.")
     models_dir: Path = Field(default=Path("build/models"), description="Folder with the model weights.")

@@ -1,0 +1,269 @@
+"""The life of a service: connect, build, serve, and on SIGTERM finish what is in hand.
+
+A service's `__main__.py` calls `run_service(name, settings_class, build)`; `build(app)` wires its parts.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+import grpc
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from starlette.types import ASGIApp
+
+from shuanglu_common import logs, migrations, telemetry
+from shuanglu_common.auth import TokenVerifier, current_principal, mint_internal
+from shuanglu_common.bus.bus import Bus
+from shuanglu_common.bus.dead_letter import Keeper
+from shuanglu_common.bus.runner import Runner
+from shuanglu_common.bus.streams import ensure_streams
+from shuanglu_common.bus.subscription import BatchSubscription, Subscription
+from shuanglu_common.clock import SystemClock
+from shuanglu_common.database import Database
+from shuanglu_common.errors import DependencyError
+from shuanglu_common.grpc_server import start_server
+from shuanglu_common.http_server import Check, PrincipalMiddleware, ops_app, start_http
+from shuanglu_common.sealing import Sealer, read_master_key
+from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, load_settings
+from shuanglu_common.store import ObjectStore, S3ObjectStore, SealedStore
+
+log = structlog.get_logger()
+Background = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+S = TypeVar("S", bound=ServiceSettings)
+
+
+class WrongSetting(Exception):  # noqa: N818 - reads as what it says
+    """A setting is missing or does not hold; the text is one clear line."""
+
+
+class App(Generic[S]):
+    """What a service is built from. Everything that is added runs until the service stops."""
+
+    def __init__(self, name: str, settings: S, client: Client) -> None:
+        """`client`: connected to the bus."""
+        self.name = name
+        self.settings = settings
+        self.clock = SystemClock()
+        self.nats = client
+        self.bus = Bus(client, name, self.clock)
+        self.checks: dict[str, Check] = {"bus": self.bus_is_connected}
+        self.backgrounds: list[tuple[str, Background]] = []
+        self.registers: list[Callable[[grpc.aio.Server], None]] = []
+        self.http_apps: list[ASGIApp] = []
+        self.closers: list[Callable[[], Awaitable[Any]]] = []
+        self.verifier = self.read_keys()
+
+    def read_keys(self) -> TokenVerifier:
+        """Raises WrongSetting if a key file cannot be read."""
+        try:
+            return TokenVerifier(self.settings)
+        except (OSError, ValueError, KeyError) as error:
+            raise WrongSetting(f"wrong setting SHUANGLU_JWKS_FILE or SHUANGLU_INTERNAL_KEY_FILE: {error}") from error
+
+    async def bus_is_connected(self) -> bool:
+        """Readiness of the bus."""
+        return self.nats.is_connected
+
+    def store(self) -> ObjectStore:
+        """The object store."""
+        return S3ObjectStore(self.settings)
+
+    def sealer(self) -> Sealer:
+        """Seals with the master key. Raises WrongSetting."""
+        if self.settings.master_key_file is None:
+            raise WrongSetting("missing setting SHUANGLU_MASTER_KEY_FILE: a file with 32 random bytes in base64")
+        try:
+            return Sealer(read_master_key(self.settings.master_key_file))
+        except (OSError, ValueError) as error:
+            raise WrongSetting(f"wrong setting SHUANGLU_MASTER_KEY_FILE: {error}") from error
+
+    def sealed_store(self) -> SealedStore:
+        """Sealed objects."""
+        return SealedStore(self.store(), self.sealer(), self.clock)
+
+    def database(self, schema: str) -> Database:
+        """The service's schema, with its outbox relayed. Raises WrongSetting."""
+        url = self.settings.database_url
+        if url is None:
+            raise WrongSetting(
+                "missing setting SHUANGLU_DATABASE_URL: postgresql+asyncpg://user:password@host/database"
+            )
+        database = Database(url.get_secret_value(), schema, self.clock, self.name)
+        self.background("outbox", lambda stopping: database.outbox.relay(database, self.bus, stopping))
+        self.ready_when("database", database.ping)
+        self.on_close(database.close)
+        return database
+
+    def consume(self, subscription: Subscription | BatchSubscription) -> None:
+        """Run a subscription."""
+        runner = Runner(self.bus, subscription, self.settings.stop_timeout_s)
+
+        async def is_bound() -> bool:
+            return runner.healthy
+
+        self.background(subscription.durable, runner.run)
+        self.ready_when(subscription.durable, is_bound)
+
+    def keep_dead_letters(self) -> None:
+        """Run the keeper of dead letters."""
+        keeper = Keeper(self.bus)
+
+        async def run(stopping: asyncio.Event) -> None:
+            while not stopping.is_set():
+                try:
+                    await keeper.run_once()
+                except (NatsError, DependencyError, OSError, TimeoutError) as error:
+                    log.warning("dead_letters.waiting", error=error)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stopping.wait(), 1)
+
+        self.background("dead-letters", run)
+
+    def serve_grpc(self, register: Callable[[grpc.aio.Server], None]) -> None:
+        """Offer RPCs on `grpc_port`."""
+        self.registers.append(register)
+
+    def serve_http(self, asgi_app: ASGIApp, public: tuple[str, ...] = ()) -> None:
+        """Offer pages on `http_port`; `public` path prefixes need no token."""
+        self.http_apps.append(PrincipalMiddleware(asgi_app, self.verifier, public))
+
+    def ready_when(self, name: str, check: Check) -> None:
+        """Another condition of /readyz."""
+        self.checks[name] = check
+
+    def background(self, name: str, run: Background) -> None:
+        """Run a task until stop; it is told by the event. If it fails, the service stops with an error."""
+        self.backgrounds.append((name, run))
+
+    def on_close(self, close: Callable[[], Awaitable[Any]]) -> None:
+        """Run at the very end."""
+        self.closers.append(close)
+
+    def channel(self, target: str) -> grpc.aio.Channel:
+        """A channel to another service; give every call a timeout and `internal_metadata` or `forward_metadata`."""
+        channel = grpc.aio.insecure_channel(target, options=[("grpc.keepalive_time_ms", 30_000)])
+        self.on_close(channel.close)
+        return channel
+
+    def internal_metadata(self, tenant: str) -> tuple[tuple[str, str], ...]:
+        """Metadata of a call that this service makes on its own. Raises WrongSetting."""
+        if self.verifier.internal is None:
+            raise WrongSetting("missing setting SHUANGLU_INTERNAL_KEY_FILE: EC P-256 private key in PEM")
+        token = mint_internal(self.verifier.internal, self.name, tenant, self.settings.jwt_audience)
+        return (("authorization", f"Bearer {token}"), *telemetry.inject().items())
+
+    def forward_metadata(self) -> tuple[tuple[str, str], ...]:
+        """Metadata of a call on behalf of the caller."""
+        return (("authorization", f"Bearer {current_principal().token}"), *telemetry.inject().items())
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until `stopping` is set."""
+        settings = self.settings
+        ops, ops_task = await start_http(ops_app(self.checks), settings.host, settings.ops_port)
+        servers, tasks = [ops], [ops_task]
+        for asgi_app in self.http_apps:
+            server, task = await start_http(asgi_app, settings.host, settings.http_port)
+            servers.append(server)
+            tasks.append(task)
+        rpc = None
+        if self.registers:
+            rpc = await start_server(f"{settings.host}:{settings.grpc_port}", self.verifier, self.registers)
+        work = [asyncio.create_task(run(stopping), name=name) for name, run in self.backgrounds]
+        stop = asyncio.create_task(stopping.wait())
+        log.info("service.started")
+        try:
+            await asyncio.wait([*work, stop], return_when=asyncio.FIRST_COMPLETED)
+            for task in work:
+                if task.done() and not stopping.is_set():
+                    task.result()
+                    raise RuntimeError(f"background task {task.get_name()} ended by itself")
+        finally:
+            log.info("service.stopping")
+            stopping.set()
+            if rpc:
+                await rpc.stop(grace=settings.stop_timeout_s / 2)
+            results = await asyncio.gather(*work, return_exceptions=True)
+            for error in (result for result in results if isinstance(result, Exception)):
+                log.error("service.task_failed", error=error)
+            for server in servers:
+                server.should_exit = True
+            await asyncio.gather(*tasks, stop, return_exceptions=True)
+            for close in reversed(self.closers):
+                await close()
+            log.info("service.stopped")
+
+
+Build = Callable[[App[Any]], Coroutine[Any, Any, None]]
+
+
+async def connect(settings: ServiceSettings) -> Client:
+    """The bus; keeps trying, and comes back after an outage."""
+    credentials = settings.nats_credentials_file
+
+    async def quiet(error: Exception) -> None:
+        log.warning("bus.error", error=error)
+
+    return await nats.connect(
+        settings.nats_url,
+        user_credentials=str(credentials) if credentials else None,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.5,
+        connect_timeout=3,
+        ping_interval=10,
+        max_outstanding_pings=2,
+        error_cb=quiet,
+    )
+
+
+async def serve(name: str, settings: ServiceSettings, build: Build) -> None:
+    """Connect, build and run."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    provider = telemetry.start(name, settings.otlp_endpoint)
+    client = await connect(settings)
+    try:
+        await ensure_streams(client.jetstream(), settings.nats_replicas)
+        app = App(name, settings, client)
+        await build(app)
+        await app.run(stopping)
+    finally:
+        await client.close()
+        provider.shutdown()
+
+
+def run_service(
+    name: str, settings_class: type[ServiceSettings], build: Build, package: str = "", schema: str = ""
+) -> None:
+    """Command line of a service: run it, or `migrate` its schema. A wrong setting ends with code 2 and one line."""
+    parser = argparse.ArgumentParser(
+        prog=name, description=f"shuanglu service {name}", epilog=settings_help(settings_class)
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("command", nargs="?", choices=["run", "migrate"], default="run")
+    command = parser.parse_args().command
+    settings = load_settings(settings_class)
+    logs.start(name, settings.log_level)
+    if command == "migrate":
+        if package and settings.database_url is not None:
+            migrations.upgrade(settings.database_url.get_secret_value(), package, schema)
+        return
+    try:
+        asyncio.run(serve(name, settings, build))
+    except WrongSetting as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EXIT_BAD_SETTING) from None
+
+
+def settings_help(settings_class: type[ServiceSettings]) -> str:
+    """Every setting with its description, for --help."""
+    lines = [f"  SHUANGLU_{key.upper()}: {field.description}" for key, field in settings_class.model_fields.items()]
+    return "settings, from the environment:\n" + "\n".join(lines)

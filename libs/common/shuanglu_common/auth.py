@@ -1,0 +1,190 @@
+"""Tokens and principals. The gateway checks tokens first; every service checks them again itself.
+
+Claims: `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` (list) and, for a token of one session, `session_id` (RFC 7519).
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from shuanglu_common.access import ACCESS, OPEN_PREFIXES, Role
+from shuanglu_common.bus.subjects import SESSION_ID, TENANT
+from shuanglu_common.errors import Forbidden, NotFound, Unauthenticated
+from shuanglu_common.settings import ServiceSettings
+
+INTERNAL_ISSUER = "shuanglu-internal"
+INTERNAL_TTL_S = 300
+LEEWAY_S = 30
+ALGORITHMS = ["ES256", "RS256"]
+
+
+class TokenInvalid(Unauthenticated):
+    """The token does not hold: expired, wrong issuer, audience, key or claims."""
+
+    reason = "TOKEN_INVALID"
+    help = "Get a new token and send it as `Authorization: Bearer …`."
+
+
+class TokenMissing(Unauthenticated):
+    """No token came with the call."""
+
+    reason = "TOKEN_MISSING"
+
+
+class RoleForbidden(Forbidden):
+    """None of the token's roles may do this."""
+
+    reason = "ROLE_FORBIDDEN"
+
+
+class SessionHidden(NotFound):
+    """The token opens another session, so this one does not exist for it."""
+
+    reason = "SESSION_NOT_FOUND"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls. `session_id` is set for a token of one session; `token` is the caller's own, to pass on."""
+
+    tenant: str
+    subject: str
+    roles: frozenset[Role]
+    session_id: str | None = None
+    token: str = ""
+
+    def require_session(self, session_id: str) -> None:
+        """Raises SessionHidden if the token opens another session only."""
+        if self.session_id is not None and self.session_id != session_id:
+            raise SessionHidden("there is no such session")
+
+    def require_any(self, roles: frozenset[Role]) -> None:
+        """Raises RoleForbidden without one of the roles."""
+        if not roles & self.roles:
+            raise RoleForbidden("the token's roles may not do this")
+
+
+CURRENT: ContextVar[Principal | None] = ContextVar("principal", default=None)
+
+
+def current_principal() -> Principal:
+    """Who made the call that runs now. Raises TokenMissing outside a call."""
+    principal = CURRENT.get()
+    if principal is None:
+        raise TokenMissing("the call has no token")
+    return principal
+
+
+def principal_of(claims: Mapping[str, Any], token: str, *, internal: bool) -> Principal:
+    """A principal from verified claims. Raises TokenInvalid for claims of a wrong shape."""
+    tenant, roles = claims.get("tenant"), claims.get("roles")
+    session_id = claims.get("session_id")
+    if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
+        raise TokenInvalid("the token names no tenant")
+    if session_id is not None and (not isinstance(session_id, str) or not SESSION_ID.fullmatch(session_id)):
+        raise TokenInvalid("the token's session_id is not one")
+    if not isinstance(roles, list):
+        raise TokenInvalid("the token has no list of roles")
+    known = frozenset(Role(role) for role in roles if role in set(Role) and (internal or role != Role.SERVICE))
+    return Principal(tenant, str(claims.get("sub", "")), known, session_id, token)
+
+
+class TokenVerifier:
+    """Checks tokens against the callers' JWKS and the services' own key; a changed JWKS file is read again."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        """Raises OSError, ValueError if a named key file cannot be read."""
+        self.settings = settings
+        self.jwks_mtime = 0.0
+        self.jwks: dict[str, jwt.PyJWK] = {}
+        self.internal = read_internal_key(settings.internal_key_file)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the JWKS again if the file has changed."""
+        path = self.settings.jwks_file
+        if path is None or (mtime := path.stat().st_mtime) == self.jwks_mtime:
+            return
+        keys = json.loads(path.read_text())["keys"]
+        self.jwks = {key["kid"]: jwt.PyJWK(key) for key in keys}
+        self.jwks_mtime = mtime
+
+    def verify(self, token: str) -> Principal:
+        """Who a token stands for. Raises TokenInvalid."""
+        try:
+            header = jwt.get_unverified_header(token)
+            if self.internal is not None and header.get("kid") == INTERNAL_ISSUER:
+                claims = self.decode(token, self.internal.public_key(), INTERNAL_ISSUER)
+                return principal_of(claims, token, internal=True)
+            self.refresh()
+            claims = self.decode(token, self.jwks[str(header.get("kid"))].key, self.settings.jwt_issuer)
+        except jwt.ExpiredSignatureError as error:
+            raise TokenInvalid("the token has expired") from error
+        except (jwt.PyJWTError, KeyError, OSError, ValueError) as error:
+            raise TokenInvalid(f"the token does not hold: {type(error).__name__}") from error
+        return principal_of(claims, token, internal=False)
+
+    def decode(self, token: str, key: Any, issuer: str) -> dict[str, Any]:
+        """Verified claims."""
+        return jwt.decode(
+            token,
+            key,
+            algorithms=ALGORITHMS,
+            audience=self.settings.jwt_audience,
+            issuer=issuer,
+            leeway=LEEWAY_S,
+            options={"require": ["exp", "sub"]},
+        )
+
+
+def read_internal_key(path: Path | None) -> EllipticCurvePrivateKey | None:
+    """The services' own key. Raises ValueError if it is not an EC key."""
+    if path is None:
+        return None
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, EllipticCurvePrivateKey):
+        raise ValueError(f"{path.name} is not an EC private key")  # noqa: TRY004 - wrong content, not wrong type
+    return key
+
+
+def bearer(header: str | None) -> str:
+    """The token of an Authorization header. Raises TokenMissing."""
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise TokenMissing("the call has no bearer token")
+    return token.strip()
+
+
+def authorise(method: str, principal: Principal) -> None:
+    """Raises RoleForbidden unless the table lets one of the roles call the RPC."""
+    allowed = ACCESS.get(method, frozenset())
+    if not allowed & principal.roles:
+        raise RoleForbidden("the token's roles may not call this", method=method)
+
+
+def is_open(method: str) -> bool:
+    """Whether an RPC needs no token."""
+    return method.startswith(OPEN_PREFIXES)
+
+
+def mint_internal(key: EllipticCurvePrivateKey, service: str, tenant: str, audience: str) -> str:
+    """A short-lived token for a call from one service to another."""
+    now = int(time.time())
+    claims = {
+        "iss": INTERNAL_ISSUER,
+        "aud": audience,
+        "sub": service,
+        "tenant": tenant,
+        "roles": [Role.SERVICE],
+        "iat": now,
+        "exp": now + INTERNAL_TTL_S,
+    }
+    return jwt.encode(claims, key, algorithm="ES256", headers={"kid": INTERNAL_ISSUER})

@@ -1,0 +1,211 @@
+"""Runs subscriptions: a small pull loop on nats-py (docs/adr/0001-own-runner-on-nats-py.md says why not FastStream).
+
+For each message: decode, handle, publish what the handler returned, acknowledge. From receipt on, a beat tells the bus
+that work goes on, so `ack_wait` may be short and a crashed worker's message comes back soon. A consumer that somebody
+deleted is made again. When the service stops no more messages are taken, and those in hand are finished or returned.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from google.protobuf.message import Message
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+from opentelemetry import trace
+
+from shuanglu_common.bus.bus import Bus
+from shuanglu_common.bus.events import Event, NewEvent, decode
+from shuanglu_common.bus.subscription import BatchSubscription, Subscription
+from shuanglu_common.errors import ShuangluError
+from shuanglu_common.metrics import BUS_HANDLE_SECONDS, BUS_HANDLED, BUS_IN_HAND
+from shuanglu_common.telemetry import extract, tracer
+
+FETCH_S = 2.0
+RECONNECT_S = 1.0
+
+log = structlog.get_logger()
+
+
+async def bind(
+    jetstream: JetStreamContext, wanted: Subscription | BatchSubscription
+) -> JetStreamContext.PullSubscription:
+    """Create or update the durable consumer and subscribe to it."""
+    room = wanted.batch * 2 if isinstance(wanted, BatchSubscription) else 1024
+    await jetstream.add_consumer(
+        wanted.stream,
+        ConsumerConfig(
+            durable_name=wanted.durable,
+            filter_subjects=wanted.filters,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=wanted.ack_wait_s,
+            max_deliver=wanted.max_deliver,
+            max_ack_pending=room,
+        ),
+    )
+    return await jetstream.pull_subscribe_bind(consumer=wanted.durable, stream=wanted.stream)
+
+
+class Runner:
+    """Feeds one subscription until told to stop."""
+
+    def __init__(self, bus: Bus, wanted: Subscription | BatchSubscription, stop_timeout_s: float) -> None:
+        """`stop_timeout_s`: how long work in hand may go on after the stop."""
+        self.bus = bus
+        self.wanted = wanted
+        self.stop_timeout_s = stop_timeout_s
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.healthy = False
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Take and handle messages until `stopping` is set, then finish what is in hand."""
+        subscription: JetStreamContext.PullSubscription | None = None
+        while not stopping.is_set():
+            try:
+                subscription = subscription or await bind(self.bus.jetstream, self.wanted)
+                self.healthy = True
+                await self.take(subscription)
+            except NatsTimeoutError:
+                continue
+            except (NatsError, OSError, TimeoutError) as error:
+                self.healthy = False
+                log.warning("consumer.lost", consumer=self.wanted.durable, error=error)
+                subscription = None
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), RECONNECT_S)
+        await self.finish()
+
+    async def take(self, subscription: JetStreamContext.PullSubscription) -> None:
+        """Fetch as many messages as there are free hands and start on them."""
+        wanted = self.wanted
+        if isinstance(wanted, BatchSubscription):
+            messages = await subscription.fetch(wanted.batch, timeout=FETCH_S)
+            await self.handle_batch(wanted, messages)
+            return
+        while len(self.tasks) >= wanted.in_hand:
+            await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        for message in await subscription.fetch(wanted.in_hand - len(self.tasks), timeout=FETCH_S):
+            task = asyncio.create_task(self.handle_one(wanted, message))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def finish(self) -> None:
+        """Wait for work in hand; what takes too long is cancelled and its message returned to the bus."""
+        if not self.tasks:
+            return
+        _, late = await asyncio.wait(self.tasks, timeout=self.stop_timeout_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def handle_one(self, wanted: Subscription, message: Msg) -> None:
+        """One message through its handler."""
+        started = time.monotonic()
+        outcome = "returned"
+        try:
+            async with self.beating([message]):
+                events = await self.dispatch(wanted, message)
+                await self.bus.publish_all(events)
+                await message.ack_sync(timeout=FETCH_S)
+            outcome = "done"
+        except asyncio.CancelledError:
+            await self.give_back(message, 0)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, its message must not be lost
+            outcome = await self.refuse(message, error)
+        finally:
+            BUS_HANDLED.labels(wanted.durable, outcome).inc()
+            BUS_HANDLE_SECONDS.labels(wanted.durable).observe(time.monotonic() - started)
+
+    async def dispatch(self, wanted: Subscription, message: Msg) -> Sequence[NewEvent]:
+        """Decode and call the handler of the event's class, inside the trace of its producer."""
+        event = decode(message.data, message.metadata.num_delivered)
+        handler = wanted.handlers[type(event.payload)]
+        name = f"process {type(event.payload).__name__}"
+        with (
+            structlog.contextvars.bound_contextvars(
+                tenant=event.tenant, session_id=event.session_id, event_id=event.event_id
+            ),
+            tracer().start_as_current_span(name, extract(message.headers), trace.SpanKind.CONSUMER),
+        ):
+            return await handler(event)
+
+    async def handle_batch(self, wanted: BatchSubscription, messages: list[Msg]) -> None:
+        """Many messages through the handler at once; one by one if that fails."""
+        events: list[Event[Message]] = []
+        good: list[Msg] = []
+        for message in messages:
+            try:
+                events.append(decode(message.data, message.metadata.num_delivered))
+                good.append(message)
+            except ShuangluError as error:
+                await self.refuse(message, error)
+        if not events:
+            return
+        started = time.monotonic()
+        try:
+            async with self.beating(good):
+                await self.bus.publish_all(await wanted.handler(events))
+                await asyncio.gather(*(message.ack() for message in good))
+            BUS_HANDLED.labels(wanted.durable, "done").inc(len(good))
+        except asyncio.CancelledError:
+            for message in good:
+                await self.give_back(message, 0)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, its messages must not be lost
+            if len(good) == 1:
+                BUS_HANDLED.labels(wanted.durable, await self.refuse(good[0], error)).inc()
+            else:
+                for message in good:
+                    await self.handle_batch(wanted, [message])
+        finally:
+            BUS_HANDLE_SECONDS.labels(wanted.durable).observe(time.monotonic() - started)
+
+    @asynccontextmanager
+    async def beating(self, messages: list[Msg]) -> AsyncIterator[None]:
+        """Tell the bus now and then that work on the messages goes on."""
+        BUS_IN_HAND.labels(self.wanted.durable).inc(len(messages))
+        task = asyncio.create_task(self.beat(messages))
+        try:
+            yield
+        finally:
+            task.cancel()
+            BUS_IN_HAND.labels(self.wanted.durable).dec(len(messages))
+
+    async def beat(self, messages: list[Msg]) -> None:
+        """The beat itself, three times in an ack_wait."""
+        while True:
+            await asyncio.sleep(self.wanted.ack_wait_s / 3)
+            for message in messages:
+                with suppress(NatsError):
+                    await message.in_progress()
+
+    async def refuse(self, message: Msg, error: Exception) -> str:
+        """Have the message again later, or give it up for DEADLETTER; returns the outcome's label."""
+        deliveries = message.metadata.num_delivered
+        known = isinstance(error, ShuangluError)
+        retryable = not known or (isinstance(error, ShuangluError) and error.retryable)
+        reason = error.reason if isinstance(error, ShuangluError) else f"UNFORESEEN_{type(error).__name__}"
+        if retryable and deliveries < self.wanted.max_deliver:
+            delays = self.wanted.retry_delays_s
+            delay = delays[min(deliveries, len(delays)) - 1]
+            log.warning(
+                "event.retried", consumer=self.wanted.durable, reason=reason, deliveries=deliveries, error=error
+            )
+            await self.give_back(message, delay)
+            return "retried"
+        log.error("event.dead", consumer=self.wanted.durable, reason=reason, deliveries=deliveries, error=error)
+        # The reason travels in the bus's advisory to the keeper of dead letters.
+        with suppress(NatsError):
+            await self.bus.client.publish(message.reply, f"+TERM {reason}".encode())
+        return "dead"
+
+    async def give_back(self, message: Msg, delay_s: float) -> None:
+        """Return the message; if the bus is away it comes back by itself after ack_wait."""
+        with suppress(NatsError):
+            await message.nak(delay=delay_s or None)

@@ -1,0 +1,69 @@
+"""What a service says about the events that it wants."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import Message
+
+from shuanglu_common.bus.events import Event, NewEvent
+from shuanglu_common.bus.subjects import Stream, event_type, filter_subject
+
+# Handlers name the payload's class in their signature; the table of a subscription ties both together.
+Handler = Callable[[Event[Any]], Awaitable[Sequence[NewEvent]]]
+BatchHandler = Callable[[Sequence[Event[Message]]], Awaitable[Sequence[NewEvent]]]
+
+RETRY_DELAYS_S = (1.0, 5.0, 20.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One durable consumer: each event goes to the handler of its class, `in_hand` at a time.
+
+    What a handler returns is published, dropping repeats by event_id, before its event is acknowledged. A handler that raises a
+    retryable ShuangluError, or anything unforeseen, gets the event again after `retry_delays_s`; after `max_deliver`
+    deliveries, or at once for other ShuangluErrors, the event goes to DEADLETTER with the error's reason.
+    """
+
+    durable: str
+    handlers: Mapping[type[Message], Handler]
+    in_hand: int = 1
+    ack_wait_s: float = 30
+    max_deliver: int = 5
+    retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
+
+    @property
+    def stream(self) -> Stream:
+        """All handled classes stand on one stream; ValueError if not."""
+        streams = {event_type(message).stream for message in self.handlers}
+        if len(streams) != 1:
+            raise ValueError(f"{self.durable}: one stream a subscription, got {sorted(streams)}")
+        return streams.pop()
+
+    @property
+    def filters(self) -> list[str]:
+        """Subjects to consume."""
+        return [filter_subject(message) for message in self.handlers]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSubscription:
+    """One durable consumer whose events are handled and acknowledged together, up to `batch` at a time.
+
+    A batch that fails is tried again one by one, so that one bad event does not hold up the others.
+    """
+
+    durable: str
+    stream: Stream
+    filter_subject: str
+    handler: BatchHandler
+    batch: int = 64
+    ack_wait_s: float = 30
+    max_deliver: int = 5
+    retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
+    in_hand: int = field(default=1, init=False)
+
+    @property
+    def filters(self) -> list[str]:
+        """Subjects to consume."""
+        return [self.filter_subject]

@@ -1,0 +1,158 @@
+"""The gRPC server of a service: token and role on every call, typed errors, traces, metrics."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyProto
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from opentelemetry import trace
+
+from shuanglu_common.auth import CURRENT, TokenVerifier, authorise, bearer, is_open
+from shuanglu_common.errors import DOMAIN, InternalError, ShuangluError
+from shuanglu_common.metrics import RPC_SECONDS
+from shuanglu_common.telemetry import extract, tracer
+
+MAX_MESSAGE_BYTES = 8 << 20
+
+log = structlog.get_logger()
+
+
+class Unforeseen(InternalError):
+    """A fault that nobody thought of; the log has it under the trace id."""
+
+    reason = "INTERNAL"
+    help = "Report it with the request id; nothing was changed."
+
+
+def status_of(error: ShuangluError) -> Status:
+    """The error as google.rpc.Status with ErrorInfo."""
+    detail = AnyProto()
+    metadata = {**error.details, "help": error.help} if error.help else dict(error.details)
+    detail.Pack(ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
+    return Status(code=error.status.value[0], message=error.diagnostics(), details=[detail])
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: ShuangluError) -> NoReturn:
+    """End the call with a typed error."""
+    status = status_of(error)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    await context.abort(error.status, status.message)
+    raise AssertionError("abort returns never")
+
+
+class DoorInterceptor(grpc.aio.ServerInterceptor):
+    """Stands before every RPC: who calls, may they, and what came of it."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        """`verifier` checks the tokens."""
+        self.verifier = verifier
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wrap the RPC's handler."""
+        handler = await continuation(handler_call_details)
+        method = str(handler_call_details.method)
+        if handler is None:
+            return None
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                self.unary(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
+            )
+        if handler.unary_stream and not is_open(method):
+            return grpc.unary_stream_rpc_method_handler(
+                self.stream(method, handler.unary_stream), handler.request_deserializer, handler.response_serializer
+            )
+        return handler
+
+    def unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """One request, one response."""
+
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            with watched(method, context) as outcome:
+                try:
+                    self.admit(method, context)
+                    return await inner(request, context)
+                except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
+                    outcome.append(translate(method, error))
+                await abort(context, outcome[0])
+
+        return call
+
+    def stream(self, method: str, inner: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+        """One request, many responses."""
+
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            with watched(method, context) as outcome:
+                try:
+                    self.admit(method, context)
+                    async for response in inner(request, context):
+                        yield response
+                except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
+                    outcome.append(translate(method, error))
+                if outcome:
+                    await abort(context, outcome[0])
+
+        return call
+
+    def admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Token and role. Raises Unauthenticated, Forbidden."""
+        if is_open(method):
+            return
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        principal = self.verifier.verify(bearer(metadata.get("authorization")))
+        authorise(method, principal)
+        CURRENT.set(principal)
+        structlog.contextvars.bind_contextvars(tenant=principal.tenant)
+
+
+def translate(method: str, error: Exception) -> ShuangluError:
+    """A typed error for whatever was raised; the unforeseen is logged, not told."""
+    if isinstance(error, ShuangluError):
+        if error.fault_is_ours:
+            log.error("rpc.failed", method=method, error=error)
+        return error
+    log.error("rpc.unforeseen", method=method, error=error)
+    return Unforeseen()
+
+
+@contextmanager
+def watched(method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Iterator[list[ShuangluError]]:
+    """Span and metrics of a call; the list takes the error it ends with."""
+    headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    outcome: list[ShuangluError] = []
+    started = time.monotonic()
+    with tracer().start_as_current_span(method.strip("/"), extract(headers), trace.SpanKind.SERVER) as span:
+        try:
+            yield outcome
+        finally:
+            code = outcome[0].status.name if outcome else "OK"
+            span.set_attribute("rpc.grpc.status_code", outcome[0].status.value[0] if outcome else 0)
+            RPC_SECONDS.labels(method, code).observe(time.monotonic() - started)
+
+
+async def start_server(
+    address: str, verifier: TokenVerifier, registers: list[Callable[[grpc.aio.Server], None]]
+) -> grpc.aio.Server:
+    """A running server. Raises RuntimeError if the address is taken."""
+    server = grpc.aio.server(
+        interceptors=[DoorInterceptor(verifier)],
+        options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)],
+        maximum_concurrent_rpcs=512,
+    )
+    for register in registers:
+        register(server)
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    server.add_insecure_port(address)
+    await server.start()
+    return server
