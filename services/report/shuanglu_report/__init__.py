@@ -1,0 +1,1 @@
+"""Reports on sessions: JSON and PDF, progress, and replay of what was recorded."""
