@@ -39,7 +39,7 @@ Background = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 S = TypeVar("S", bound=ServiceSettings)
 
 
-class WrongSetting(Exception):  # noqa: N818 - reads as what it says
+class WrongSetting(Exception):
     """A setting is missing or does not hold; the text is one clear line."""
 
 

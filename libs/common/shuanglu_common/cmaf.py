@@ -34,7 +34,10 @@ def segment_key(tenant: str, session_id: str, track_id: str, index: int) -> str:
 
 
 async def fetch(store: ObjectStore, track: Track, segments: Sequence[Segment]) -> bytes:
-    """Init and segments as one readable file, each verified by its hash. Raises ObjectMissing, ChecksumWrong, StoreUnavailable."""
+    """Init and segments as one readable file, each verified by its hash.
+
+    Raises ObjectMissing, ChecksumWrong, StoreUnavailable.
+    """
     parts = [await store.get(track.init)]
     for segment in segments:
         parts.append(await store.get(segment.object))  # noqa: PERF401 - one after the other, on purpose

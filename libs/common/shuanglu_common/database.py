@@ -1,4 +1,4 @@
-"""PostgreSQL: a schema for each service, and an outbox so that a row and the event that tells of it stand or fall together."""
+"""PostgreSQL: a schema for each service, and an outbox: a row and the event that tells of it stand or fall together."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -83,7 +83,7 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
                     return await inner(request, context)
                 except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
                     outcome.append(translate(method, error))
-                await abort(context, outcome[0])
+                return await abort(context, outcome[0])
 
         return call
 

@@ -1,6 +1,6 @@
 """Alembic for a service's schema; safe to run twice and by several at once (an advisory lock in PostgreSQL).
 
-A service has `<package>/migrations/env.py` with `from shuanglu_common.migrations import run_env; run_env()` and its versions.
+A service has `<package>/migrations/env.py` that calls `run_env()` from here, and its versions beside it.
 """
 
 import asyncio

@@ -1,9 +1,11 @@
-"""Sealed bytes: AES-256-GCM with a key for each tenant and session, derived from one master key (RFC 5869, NIST SP 800-38D).
+"""Sealed bytes: AES-256-GCM with a key for each tenant and session (NIST SP 800-38D).
 
-The nonce is an HMAC of the plaintext and its place, so the same work done twice gives the same bytes, and no nonce is ever
-used for two plaintexts. Name, tenant and session are authenticated: a sealed object cannot be moved to another place.
+The keys are derived from one master key by HKDF (RFC 5869).
 
-Layout: `SLS1`, 8 bytes expiry (microseconds since the epoch, big-endian, 0 is never), 12 bytes nonce, ciphertext with tag.
+The nonce is an HMAC of the plaintext and its place, so the same work done twice gives the same bytes, and no nonce is
+ever used for two plaintexts. Name, tenant and session are authenticated: a sealed object cannot be moved.
+
+Layout: `SLS1`, 8 bytes expiry (microseconds since the epoch, big-endian, 0: never), 12 bytes nonce, ciphertext, tag.
 """
 
 import base64
@@ -71,7 +73,7 @@ class Sealer:
     @staticmethod
     def place(tenant: str, session_id: str, name: str) -> bytes:
         """What is authenticated beside the bytes."""
-        return "\0".join((tenant, session_id, name)).encode()
+        return f"{tenant}\0{session_id}\0{name}".encode()
 
 
 def expiry_us(sealed: bytes) -> int:

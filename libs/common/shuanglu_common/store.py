@@ -263,7 +263,7 @@ class MemoryStore:
 
     async def put_file(self, key: str, path: Path, progress: Callable[[int], None] | None = None) -> ObjectRef:
         """See ObjectStore."""
-        ref = await self.put(key, path.read_bytes())  # noqa: ASYNC240 - a test's small file
+        ref = await self.put(key, path.read_bytes())
         if progress:
             progress(ref.size_bytes)
         return ref

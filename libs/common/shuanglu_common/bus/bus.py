@@ -41,7 +41,10 @@ class Bus:
     async def publish_raw(
         self, subject: str, data: bytes, event_id: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Publish bytes under a message id; `headers` (trace context) default to the running span's. Raises BusUnavailable."""
+        """Publish bytes under a message id. Raises BusUnavailable.
+
+        `headers` carry the trace context; None takes the running span's.
+        """
         try:
             await self.jetstream.publish(
                 subject,
@@ -54,6 +57,6 @@ class Bus:
         BUS_PUBLISHED.inc()
 
     async def publish_all(self, events: Sequence[NewEvent]) -> None:
-        """Publish many, a few at a time in flight. Raises BusUnavailable; then some may be published: repeat them all."""
+        """Publish many, pipelined. Raises BusUnavailable; then some may be published: repeat them all."""
         for start in range(0, len(events), PIPELINE):
             await asyncio.gather(*(self.publish(event) for event in events[start : start + PIPELINE]))

@@ -116,7 +116,7 @@ class Keeper:
                 await keep(self.bus, message.data)
                 await message.ack()
                 kept += 1
-        except NatsTimeoutError:
+        except (NatsTimeoutError, TimeoutError):
             pass
         finally:
             await subscription.unsubscribe()

@@ -70,9 +70,9 @@ class Runner:
                 subscription = subscription or await bind(self.bus.jetstream, self.wanted)
                 self.healthy = True
                 await self.take(subscription)
-            except NatsTimeoutError:
+            except (NatsTimeoutError, TimeoutError):
                 continue
-            except (NatsError, OSError, TimeoutError) as error:
+            except (NatsError, OSError) as error:
                 self.healthy = False
                 log.warning("consumer.lost", consumer=self.wanted.durable, error=error)
                 subscription = None

@@ -3,7 +3,7 @@
 import asyncio
 
 from nats.js import JetStreamContext
-from nats.js.api import RetentionPolicy, StorageType, StreamConfig, StreamSource, SubjectTransform
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamSource, SubjectTransform
 from nats.js.errors import BadRequestError, NotFoundError
 
 from shuanglu_common.bus.subjects import PARTITIONS, STREAMS, Stream, StreamSpec
@@ -29,7 +29,7 @@ def config_of(spec: StreamSpec, replicas: int) -> StreamConfig:
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         max_age=spec.max_age_s,
-        max_bytes=spec.max_bytes,
+        discard=DiscardPolicy.NEW,  # a full stream refuses: its publisher waits, nothing is lost
         duplicate_window=DUPLICATE_WINDOW_S,
         num_replicas=replicas,
         sources=[fold_source(source) for source in spec.sources] or None,

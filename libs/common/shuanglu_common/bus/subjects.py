@@ -1,7 +1,7 @@
 """The one table of streams and subjects (docs/architecture.md, "The bus").
 
-Subject of an event: `<area>.v1.<tenant>.<session_id>.<event>`. The stream FOLDS holds what the quality engine folds once
-more, as `fold.<partition>.<subject>`: the bus maps a session to one partition, so that one owner folds it at a time.
+Subject of an event: `<area>.v1.<tenant>.<session_id>.<event>`. The stream FOLDS holds what the quality engine folds
+once more, as `fold.<partition>.<subject>`: the bus maps a session to one partition, so that one owner folds it.
 """
 
 import re
@@ -42,19 +42,18 @@ class Stream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """How a stream is kept: `subjects` it takes from publishers, for how long, how much."""
+    """How a stream is kept: `subjects` it takes from publishers, for how long."""
 
     stream: Stream
     subjects: tuple[str, ...]
     max_age_s: int = 30 * DAY_S
-    max_bytes: int = 4 << 30
     sources: tuple[Stream, ...] = ()
 
 
 STREAMS = (
     StreamSpec(Stream.SESSIONS, ("session.v1.*.*.*",)),
-    StreamSpec(Stream.MEDIA, ("media.v1.*.*.*",), max_bytes=16 << 30),
-    StreamSpec(Stream.OBSERVATIONS, ("observation.v1.*.*.*",), max_bytes=16 << 30),
+    StreamSpec(Stream.MEDIA, ("media.v1.*.*.*",)),
+    StreamSpec(Stream.OBSERVATIONS, ("observation.v1.*.*.*",)),
     StreamSpec(Stream.QUALITY, ("quality.v1.*.*.*",)),
     StreamSpec(Stream.REPORTS, ("report.v1.*.*.*",)),
     StreamSpec(Stream.DEADLETTER, ("deadletter.v1.*.*.*",), max_age_s=90 * DAY_S),
@@ -62,14 +61,12 @@ STREAMS = (
         Stream.FOLDS,
         (),
         max_age_s=7 * DAY_S,
-        max_bytes=16 << 30,
         sources=(Stream.SESSIONS, Stream.MEDIA, Stream.OBSERVATIONS, Stream.DEADLETTER),
     ),
     StreamSpec(
         Stream.ADVISORIES,
         ("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>", "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>"),
         max_age_s=7 * DAY_S,
-        max_bytes=256 << 20,
     ),
 )
 

@@ -20,9 +20,9 @@ RETRY_DELAYS_S = (1.0, 5.0, 20.0, 60.0)
 class Subscription:
     """One durable consumer: each event goes to the handler of its class, `in_hand` at a time.
 
-    What a handler returns is published, dropping repeats by event_id, before its event is acknowledged. A handler that raises a
-    retryable ShuangluError, or anything unforeseen, gets the event again after `retry_delays_s`; after `max_deliver`
-    deliveries, or at once for other ShuangluErrors, the event goes to DEADLETTER with the error's reason.
+    What a handler returns is published, dropping repeats by event_id, before its event is acknowledged. A handler that
+    raises a retryable ShuangluError, or anything unforeseen, gets the event again after `retry_delays_s`; after
+    `max_deliver` deliveries, or at once for other ShuangluErrors, the event goes to DEADLETTER with the error's reason.
     """
 
     durable: str

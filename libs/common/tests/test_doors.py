@@ -1,0 +1,249 @@
+"""Token, role and typed errors at the gRPC and the HTTP door, over real sockets."""
+
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from jwt.algorithms import ECAlgorithm
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from shuanglu.report.v1 import report_service_pb2, report_service_pb2_grpc
+from shuanglu.session.v1 import session_service_pb2, session_service_pb2_grpc
+from shuanglu_common.access import ACCESS, Role
+from shuanglu_common.auth import TokenVerifier, current_principal, mint_internal
+from shuanglu_common.errors import NotFound
+from shuanglu_common.grpc_server import start_server
+from shuanglu_common.http_server import PrincipalMiddleware, ops_app, start_http
+from shuanglu_common.settings import ServiceSettings
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+INTERNAL = ec.generate_private_key(ec.SECP256R1())
+
+
+def token(key: ec.EllipticCurvePrivateKey = KEY, **changes: Any) -> str:
+    claims = {
+        "iss": "https://id.bank.example",
+        "aud": "shuanglu",
+        "sub": "tester",
+        "exp": int(time.time()) + 60,
+        "tenant": "bank",
+        "roles": ["bank_app"],
+        **changes,
+    }
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, algorithm="ES256", headers={"kid": "dev"})
+
+
+@pytest.fixture
+def verifier(tmp_path: Path) -> TokenVerifier:
+    jwk = {**ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "dev", "alg": "ES256"}
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [jwk]}))
+    pem = INTERNAL.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "internal.pem").write_bytes(pem)
+    return TokenVerifier(ServiceSettings(jwks_file=tmp_path / "jwks.json", internal_key_file=tmp_path / "internal.pem"))
+
+
+class Missing(NotFound):
+    reason = "ORDER_NOT_FOUND"
+
+
+class Sessions(session_service_pb2_grpc.SessionServiceServicer):
+    async def GetOrder(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise Missing("there is no such order")
+
+    async def GetSession(self, request: Any, context: Any) -> Any:  # noqa: N802
+        current_principal().require_session(request.session_id)
+        return session_service_pb2.GetSessionResponse()
+
+    async def ListSessions(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise RuntimeError("张三 110101199003070000")
+
+
+class Reports(report_service_pb2_grpc.ReportServiceServicer):
+    async def WatchInspection(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        yield report_service_pb2.WatchInspectionResponse(observed=1)
+        raise Missing("gone")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def channel(verifier: TokenVerifier) -> AsyncIterator[grpc.aio.Channel]:
+    address = f"127.0.0.1:{free_port()}"
+    server = await start_server(
+        address,
+        verifier,
+        [
+            lambda server: session_service_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(), server),
+            lambda server: report_service_pb2_grpc.add_ReportServiceServicer_to_server(Reports(), server),
+        ],
+    )
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield channel
+    await server.stop(0)
+
+
+def bearer(value: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {value}"),)
+
+
+async def failure(call: Any) -> tuple[grpc.StatusCode, str, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    metadata = dict(caught.value.trailing_metadata() or ())
+    info = ErrorInfo()
+    Status.FromString(metadata["grpc-status-details-bin"]).details[0].Unpack(info)
+    return caught.value.code(), info.reason, str(caught.value.details())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        token(exp=int(time.time()) - 3600),
+        token(aud="other"),
+        token(iss="https://elsewhere.example"),
+        token(key=INTERNAL),
+        token(tenant=None),
+        token(tenant="../x"),
+        token(roles="admin"),
+        token(exp=None),
+        "junk",
+    ],
+)
+async def test_a_token_that_does_not_hold_is_refused(channel: grpc.aio.Channel, bad: str) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    call = stub.GetSession(session_service_pb2.GetSessionRequest(), metadata=bearer(bad), timeout=5)
+    assert (await failure(call))[:2] == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+async def test_no_token_is_refused(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    call = stub.GetSession(session_service_pb2.GetSessionRequest(), timeout=5)
+    assert (await failure(call))[:2] == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
+
+
+async def test_a_role_that_is_not_in_the_table_is_refused(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    metadata = bearer(token(roles=["customer", "nonsense"]))
+    call = stub.GetOrder(session_service_pb2.GetOrderRequest(), metadata=metadata, timeout=5)
+    assert (await failure(call))[:2] == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_FORBIDDEN")
+
+
+async def test_a_callers_token_never_holds_the_role_of_a_service(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    metadata = bearer(token(roles=["service"]))
+    call = stub.GetOrder(session_service_pb2.GetOrderRequest(), metadata=metadata, timeout=5)
+    assert (await failure(call))[1] == "ROLE_FORBIDDEN"
+
+
+async def test_a_service_may_call_with_its_own_token(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    metadata = bearer(mint_internal(INTERNAL, "report", "bank", "shuanglu"))
+    await stub.GetSession(session_service_pb2.GetSessionRequest(session_id="s"), metadata=metadata, timeout=5)
+
+
+async def test_a_token_of_one_session_hides_the_others(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    metadata = bearer(token(roles=["customer"], session_id="mine"))
+    await stub.GetSession(session_service_pb2.GetSessionRequest(session_id="mine"), metadata=metadata, timeout=5)
+    call = stub.GetSession(session_service_pb2.GetSessionRequest(session_id="other"), metadata=metadata, timeout=5)
+    assert (await failure(call))[:2] == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
+
+
+async def test_a_typed_error_reaches_the_caller_with_its_reason(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    call = stub.GetOrder(session_service_pb2.GetOrderRequest(), metadata=bearer(token()), timeout=5)
+    assert await failure(call) == (grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND", "there is no such order")
+
+
+async def test_an_unforeseen_error_tells_nothing_of_its_text(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    call = stub.ListSessions(session_service_pb2.ListSessionsRequest(), metadata=bearer(token()), timeout=5)
+    code, reason, text = await failure(call)
+    assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "张三" not in text
+
+
+async def test_a_stream_ends_with_its_typed_error(channel: grpc.aio.Channel) -> None:
+    stub = report_service_pb2_grpc.ReportServiceStub(channel)
+    call = stub.WatchInspection(report_service_pb2.WatchInspectionRequest(), metadata=bearer(token()), timeout=5)
+    assert (await call.read()).observed == 1
+    assert (await failure(call.read()))[1] == "ORDER_NOT_FOUND"
+
+
+def test_every_rpc_of_the_protos_has_a_row_in_the_table() -> None:
+    from shuanglu.media.v1 import import_service_pb2
+    from shuanglu.quality.v1 import strategy_service_pb2
+
+    files = [session_service_pb2, import_service_pb2, strategy_service_pb2, report_service_pb2]
+    rpcs = {
+        f"/{service.full_name}/{method.name}"
+        for file in files
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert rpcs == set(ACCESS)
+    assert all(roles for roles in ACCESS.values())
+    assert not any(Role.SERVICE not in roles and not roles - {Role.SERVICE} for roles in ACCESS.values())
+
+
+async def page(_request: Request) -> JSONResponse:
+    return JSONResponse({"tenant": current_principal().tenant})
+
+
+async def test_the_http_door_asks_for_a_token_too(verifier: TokenVerifier) -> None:
+    async def opened(_request: Request) -> JSONResponse:
+        return JSONResponse({})
+
+    inner = Starlette(routes=[Route("/files/", page), Route("/hls/x", opened)])
+    port = free_port()
+    server, task = await start_http(PrincipalMiddleware(inner, verifier, ("/hls/",)), "127.0.0.1", port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        refused = await client.get("/files/")
+        admitted = await client.get("/files/", headers={"Authorization": f"Bearer {token()}"})
+        public = await client.get("/hls/x")
+    server.should_exit = True
+    await task
+    assert refused.status_code == 401
+    assert refused.json()["details"][0]["reason"] == "TOKEN_MISSING"
+    assert admitted.json() == {"tenant": "bank"}
+    assert public.status_code == 200
+
+
+async def test_readiness_tells_which_check_fails() -> None:
+    async def holds() -> bool:
+        return True
+
+    async def breaks() -> bool:
+        raise OSError
+
+    port = free_port()
+    server, task = await start_http(ops_app({"good": holds, "bad": breaks}), "127.0.0.1", port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        ready = await client.get("/readyz")
+        healthy = await client.get("/healthz")
+        metrics = await client.get("/metrics")
+    server.should_exit = True
+    await task
+    assert ready.status_code == 503
+    assert ready.json()["checks"] == {"good": True, "bad": False}
+    assert healthy.status_code == 200
+    assert "shuanglu_bus_handled_total" in metrics.text

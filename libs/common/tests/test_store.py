@@ -1,0 +1,58 @@
+import pytest
+
+from shuanglu_common.sealing import SealBroken, Sealer
+from shuanglu_common.store import ChecksumWrong, MemoryStore, ObjectMissing, SealedStore
+
+
+class Clock:
+    now = 1_000
+
+    def now_us(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def sealed() -> SealedStore:
+    return SealedStore(MemoryStore(), Sealer(bytes(32)), Clock())
+
+
+async def test_a_reference_verifies_what_it_names() -> None:
+    store = MemoryStore()
+    ref = await store.put("bank/s1/x", b"data")
+    assert await store.get(ref) == b"data"
+    store.objects["bank/s1/x"] = b"dat4"
+    with pytest.raises(ChecksumWrong):
+        await store.get(ref)
+
+
+async def test_a_missing_object_is_a_typed_error() -> None:
+    with pytest.raises(ObjectMissing):
+        await MemoryStore().read("bank/s1/x")
+
+
+async def test_sealed_objects_open_only_in_their_own_session(sealed: SealedStore) -> None:
+    ref = await sealed.put("bank", "s1", "results/x", b"secret")
+    assert ref.sealed
+    assert await sealed.get("bank", "s1", ref) == b"secret"
+    with pytest.raises(ObjectMissing):
+        await sealed.get("bank", "s2", ref)
+    with pytest.raises(ObjectMissing):
+        await sealed.get("other", "s1", ref)
+
+
+async def test_a_copied_sealed_object_does_not_open(sealed: SealedStore) -> None:
+    await sealed.put("bank", "s1", "x", b"secret")
+    store = sealed.store
+    assert isinstance(store, MemoryStore)
+    store.objects["bank/s2/sealed/x"] = store.objects["bank/s1/sealed/x"]
+    with pytest.raises(SealBroken):
+        await sealed.read("bank", "s2", "x")
+
+
+async def test_an_expired_object_is_missing(sealed: SealedStore) -> None:
+    clock = sealed.clock
+    assert isinstance(clock, Clock)
+    await sealed.put("bank", "s1", "templates/t", b"embedding", expires_at_us=2_000)
+    assert await sealed.read("bank", "s1", "templates/t") == b"embedding"
+    clock.now = 2_000
+    assert await sealed.read("bank", "s1", "templates/t") is None
