@@ -1,0 +1,54 @@
+# One door to everything that a person or CI does here. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup proto run demo test test-fast lint fix bench charts clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTEST := $(VENV)/bin/pytest
+BUF := build/buf/node_modules/.bin/buf
+export OMP_NUM_THREADS ?= 1
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install everything that is missing: packages, Python environment, protos, models
+	@scripts/setup.sh
+
+proto: ## Generate Python code and the gateway's descriptor from protos/
+	@$(PY) scripts/generate_protos.py
+
+run: setup ## Start the whole embedded stack with a sample; Ctrl-C stops it
+	@$(PY) -m shuanglu_stack up
+
+demo: setup ## Import the sample, wait for its report, print the findings
+	@$(PY) -m shuanglu_stack demo
+
+test: setup ## All tests: units, models, and the real stack
+	@$(PYTEST) --cov --cov-report=
+	@$(PY) scripts/check_coverage.py
+
+test-fast: setup ## Tests without servers and models, under two minutes
+	@$(PYTEST) -q -m "not models and not integration" libs services samples scripts
+
+lint: setup ## Read-only checks: style, types, layers, contracts, file length
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check -q .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(BUF) lint
+	@$(BUF) breaking --against protos/released.binpb
+	@$(PY) scripts/check_house.py
+
+fix: setup ## Mend style where a tool can
+	@$(VENV)/bin/ruff check --fix -q . || true
+	@$(VENV)/bin/ruff format -q .
+
+bench: setup ## Run benchmarks; BENCH=name for one of bench/
+	@$(PY) bench/run.py $(BENCH)
+
+charts: ## Check every Helm chart below charts/ (there are none in this version)
+	@for chart in $(wildcard charts/*/Chart.yaml); do helm lint --strict "$$(dirname $$chart)" || exit 1; done
+
+clean: ## Remove what was built; data in .data/ stays
+	@rm -rf build $(VENV) libs/protos/shuanglu
