@@ -1,0 +1,1 @@
+"""The gateway: an Envoy configuration made from settings and from the contracts' descriptor."""

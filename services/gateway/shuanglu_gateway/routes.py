@@ -1,0 +1,105 @@
+"""Which path goes where. What is not named here does not exist."""
+
+from collections.abc import Sequence
+
+from .clusters import REPLAY, UPLOADS
+from .config import Config, typed
+from .contracts import PublicCall
+from .settings import GatewaySettings
+
+# What a browser's page may send and read, tus included (https://tus.io/protocols/resumable-upload).
+REQUEST_HEADERS = (
+    "authorization,content-type,x-grpc-web,x-user-agent,grpc-timeout,traceparent,tracestate,range,"
+    "tus-resumable,upload-offset,upload-length,upload-metadata,upload-checksum,upload-concat,x-http-method-override"
+)
+ANSWER_HEADERS = (
+    "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,location,content-range,etag,tus-resumable,tus-version,"
+    "tus-extension,tus-max-size,tus-checksum-algorithm,upload-offset,upload-length,upload-expires,upload-metadata,upload-concat"
+)
+# Only what surely has not reached a service is tried again: no call is made twice.
+RETRY = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}
+# Paths of the JSON doors; the transcoder turns them into a call's path, and then the call's own route is taken.
+JSON_PREFIX = "/v1/"
+
+
+def not_transcoded() -> Config:
+    """Plain HTTP: without this the transcoder answers 404 for what it does not know."""
+    off: Config = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+    return {"envoy.filters.http.grpc_json_transcoder": off}
+
+
+def call_route(call: PublicCall, settings: GatewaySettings) -> Config:
+    """A call by its exact path. A stream lives until one side ends it (its service beats at least every 15 s)."""
+    action: Config = {"cluster": call.cluster, "retry_policy": RETRY}
+    if call.stream:
+        action |= {"timeout": "0s", "idle_timeout": "120s"}
+    else:
+        # A caller's own `grpc-timeout` goes on to the service. `max_stream_duration` would switch this timeout off.
+        action |= {"timeout": f"{settings.request_timeout_s}s"}
+    return {"match": {"path": call.path}, "route": action}
+
+
+def json_route() -> Config:
+    """Where a JSON request waits before it is transcoded.
+
+    The route only carries the CORS policy (a request without a route has none): the transcoder answers 404 to what it
+    does not know, and a gRPC request, which it would pass on, does not match.
+    """
+    not_grpc = {
+        "name": "content-type",
+        "string_match": {"prefix": "application/grpc"},
+        "invert_match": True,
+        "treat_missing_header_as_empty": True,
+    }
+    return {"match": {"prefix": JSON_PREFIX, "headers": [not_grpc]}, "route": {"cluster": "signaling"}}
+
+
+def plain_routes() -> list[Config]:
+    """Health, uploads and replay."""
+    return [
+        {
+            "match": {"path": "/healthz"},
+            "typed_per_filter_config": not_transcoded(),
+            "direct_response": {"status": 200, "body": {"inline_string": '{"status":"ok"}\n'}},
+        },
+        {
+            # An upload takes as long as it takes; only silence ends it.
+            "match": {"path_separated_prefix": "/files"},
+            "typed_per_filter_config": not_transcoded(),
+            "route": {"cluster": UPLOADS, "timeout": "0s", "idle_timeout": "600s"},
+        },
+        {
+            "match": {"prefix": "/hls/"},
+            "typed_per_filter_config": not_transcoded(),
+            "route": {"cluster": REPLAY, "timeout": "60s", "retry_policy": RETRY},
+        },
+    ]
+
+
+def cors(settings: GatewaySettings) -> Config:
+    """Pages of the named origins may call; a preflight from elsewhere gets no answer that a browser would accept."""
+    return typed(
+        "filters.http.cors.v3.CorsPolicy",
+        allow_origin_string_match=[{"exact": origin} for origin in settings.cors_origins],
+        allow_methods="GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS",
+        allow_headers=REQUEST_HEADERS,
+        expose_headers=ANSWER_HEADERS,
+        max_age="600",
+        # Else any OPTIONS that looks like a preflight would reach a service without a token.
+        forward_not_matching_preflights=False,
+    )
+
+
+def route_table(calls: Sequence[PublicCall], settings: GatewaySettings) -> Config:
+    """The public listener's routes."""
+    return {
+        "name": "public",
+        "virtual_hosts": [
+            {
+                "name": "all",
+                "domains": ["*"],
+                "typed_per_filter_config": {"envoy.filters.http.cors": cors(settings)},
+                "routes": [*plain_routes(), *(call_route(call, settings) for call in calls), json_route()],
+            }
+        ],
+    }
