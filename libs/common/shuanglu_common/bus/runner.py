@@ -111,7 +111,8 @@ class Runner:
             async with self.beating([message]):
                 events = await self.dispatch(wanted, message)
                 await self.bus.publish_all(events)
-                await message.ack_sync(timeout=FETCH_S)
+                # Not waited for: a lost acknowledgement means one more delivery, and handlers are idempotent.
+                await message.ack()
             outcome = "done"
         except asyncio.CancelledError:
             await self.give_back(message, 0)
