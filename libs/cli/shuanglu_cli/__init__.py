@@ -1,0 +1,1 @@
+"""The shuanglu command line. Its parts are also used by tests and by the demo."""

@@ -1,0 +1,16 @@
+"""`shuanglu …` and `python -m shuanglu_cli …`."""
+
+from shuanglu_cli.app import app
+from shuanglu_cli.commands import deadletter, import_, report, status, strategy, token
+
+# Each of these adds its command to the app when it is imported; the names are only used here.
+COMMANDS = (import_, report, status, strategy, token, deadletter)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): in chunks with checksums, resumed after a break."""
+
+import base64
+import hashlib
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin
+
+import httpx
+
+from shuanglu_cli.errors import CliError, NoEntry, Refused, Unreachable
+from shuanglu_cli.target import Target
+
+TUS_VERSION = "1.0.0"
+CHUNK_BYTES = 8 << 20
+# Another offset, locked by a request that is still ending, checksum mismatch (a tus status).
+TRY_AGAIN = {409, 423, 460}
+TIMEOUT = httpx.Timeout(60, connect=5)
+# A gateway or service that restarts is back within this time.
+RETRY_DELAYS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
+
+Progress = Callable[[int], None]
+
+
+class UploadDoor:
+    """Sends files to the gateway's `/files/`. A context manager."""
+
+    def __init__(self, target: Target, transport: httpx.BaseTransport | None = None) -> None:
+        """`transport` is for tests."""
+        self._files = target.need_gateway() + "/files/"
+        verify: ssl.SSLContext | bool = True
+        if target.ca is not None:
+            verify = ssl.create_default_context(cafile=str(target.ca))
+        headers = {"Tus-Resumable": TUS_VERSION}
+        if target.token:
+            headers["Authorization"] = f"Bearer {target.token}"
+        self._client = httpx.Client(verify=verify, headers=headers, timeout=TIMEOUT, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def upload(self, file: Path, progress: Progress = lambda _: None) -> str:
+        """Send a file; the upload's id. `progress` hears the bytes that are safe. Raises CliError."""
+        size = file.stat().st_size
+        url = self._create(file.name, size)
+        offset = stalled = 0
+        with file.open("rb") as source:
+            while offset < size:
+                source.seek(offset)
+                safe = self._send_chunk(url, offset, source.read(CHUNK_BYTES))
+                stalled = 0 if safe > offset else stalled + 1
+                if stalled > len(RETRY_DELAYS_S):
+                    raise Unreachable(
+                        "the upload makes no progress", f"stuck at byte {offset}", "try again", "UPLOAD_STUCK"
+                    )
+                if stalled:
+                    time.sleep(RETRY_DELAYS_S[stalled - 1])
+                offset = safe
+                progress(offset)
+        return url.rstrip("/").rpartition("/")[2]
+
+    def terminate(self, upload_id: str) -> None:
+        """Forget an upload that will not be used."""
+        self._request("DELETE", urljoin(self._files, upload_id))
+
+    def _create(self, name: str, size: int) -> str:
+        metadata = "filename " + base64.b64encode(name.encode()).decode()
+        answer = self._request("POST", self._files, headers={"Upload-Length": str(size), "Upload-Metadata": metadata})
+        return urljoin(self._files, answer.headers["Location"])
+
+    def _send_chunk(self, url: str, offset: int, chunk: bytes) -> int:
+        """The offset after the chunk; or, after a break, the one from which the server wants to go on."""
+        checksum = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
+        headers = {
+            "Upload-Offset": str(offset),
+            "Upload-Checksum": f"sha256 {checksum}",
+            "Content-Type": "application/offset+octet-stream",
+        }
+        try:
+            answer = self._client.patch(url, headers=headers, content=chunk)
+        except httpx.TransportError:
+            return self._offset(url)
+        if answer.status_code == httpx.codes.NO_CONTENT:
+            return int(answer.headers["Upload-Offset"])
+        if answer.status_code in TRY_AGAIN or answer.is_server_error:
+            return self._offset(url)
+        raise refused(answer)
+
+    def _offset(self, url: str) -> int:
+        return int(self._request("HEAD", url).headers["Upload-Offset"])
+
+    def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
+        for delay_s in (*RETRY_DELAYS_S, None):
+            try:
+                answer = self._client.request(method, url, **arguments)
+            except httpx.TransportError as error:
+                if delay_s is None:
+                    raise _unreachable(error) from error
+            else:
+                if answer.is_success:
+                    return answer
+                if delay_s is None or not answer.is_server_error:
+                    raise refused(answer)
+            time.sleep(delay_s)
+        raise AssertionError("the last round returns or raises")
+
+
+def refused(answer: httpx.Response) -> CliError:
+    """The error of an HTTP door: JSON with `message` and ErrorInfo, or whatever a proxy says."""
+    message, reason, help_text = answer.text[:300], str(answer.status_code), ""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        message = str(body.get("message", message))
+        for detail in body.get("details", ()):
+            reason = str(detail.get("reason", reason))
+            help_text = str(detail.get("metadata", {}).get("help", ""))
+    if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return NoEntry("the token does not open this", message, help_text or "get a token that may upload", reason)
+    if answer.is_server_error:
+        return Unreachable("the upload door does not answer", message, "try again", reason)
+    return Refused("the upload was refused", message, help_text, reason)
+
+
+def _unreachable(error: httpx.TransportError) -> Unreachable:
+    return Unreachable(
+        "the gateway does not answer",
+        str(error) or type(error).__name__,
+        "look whether it runs, then try again",
+        "UNREACHABLE",
+    )

