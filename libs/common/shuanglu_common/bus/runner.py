@@ -69,7 +69,7 @@ class Runner:
             try:
                 subscription = subscription or await bind(self.bus.jetstream, self.wanted)
                 self.healthy = True
-                await self.take(subscription)
+                await self.take(subscription, stopping)
             except (NatsTimeoutError, TimeoutError):
                 continue
             except (NatsError, OSError) as error:
@@ -80,19 +80,29 @@ class Runner:
                     await asyncio.wait_for(stopping.wait(), RECONNECT_S)
         await self.finish()
 
-    async def take(self, subscription: JetStreamContext.PullSubscription) -> None:
-        """Fetch as many messages as there are free hands and start on them."""
+    async def take(self, subscription: JetStreamContext.PullSubscription, stopping: asyncio.Event) -> None:
+        """Fetch as many messages as there are free hands and start on them; what comes after the stop goes back."""
         wanted = self.wanted
-        if isinstance(wanted, BatchSubscription):
-            messages = await subscription.fetch(wanted.batch, timeout=FETCH_S)
-            await self.handle_batch(wanted, messages)
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            while wanted.in_hand <= len(self.tasks) and not stopping.is_set():
+                await asyncio.wait([*self.tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        if stopping.is_set():
             return
-        while len(self.tasks) >= wanted.in_hand:
-            await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
-        for message in await subscription.fetch(wanted.in_hand - len(self.tasks), timeout=FETCH_S):
-            task = asyncio.create_task(self.handle_one(wanted, message))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        free = wanted.batch if isinstance(wanted, BatchSubscription) else wanted.in_hand - len(self.tasks)
+        messages = await subscription.fetch(free, timeout=FETCH_S)
+        if stopping.is_set():
+            for message in messages:
+                await self.give_back(message, 0)
+        elif isinstance(wanted, BatchSubscription):
+            await self.handle_batch(wanted, messages)
+        else:
+            for message in messages:
+                task = asyncio.create_task(self.handle_one(wanted, message))
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
 
     async def finish(self) -> None:
         """Wait for work in hand; what takes too long is cancelled and its message returned to the bus."""
