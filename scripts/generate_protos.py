@@ -1,7 +1,7 @@
 """Generate Python code and the gateway's descriptor from protos/.
 
-Writes libs/protos/shuanglu/ (not committed), build/descriptors/shuanglu.pb and build/googleapis/ (what buf needs to resolve
-imports). Does nothing if no proto has changed since the last run.
+Writes libs/protos/shuanglu/ (not committed), build/descriptors/shuanglu.pb and build/googleapis/ (what buf needs to
+resolve imports). Does nothing if no proto has changed since the last run.
 """
 
 import hashlib
