@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import nats
 from nats.js import JetStreamContext
@@ -84,13 +85,9 @@ async def overhead_ratio(url: str) -> tuple[float, float]:
     client = await nats.connect(url)
     try:
         bus = Bus(client, "bench", SystemClock())
-        try:
+        with suppress(NotFoundError):
             await bus.jetstream.delete_stream("BENCH")
-        except NotFoundError:
-            pass
-        pairs = []
-        for round_ in range(ROUNDS):
-            pairs.append((await raw_seconds(bus.jetstream, round_), await our_seconds(bus, round_)))
+        pairs = [(await raw_seconds(bus.jetstream, round_), await our_seconds(bus, round_)) for round_ in range(ROUNDS)]
         ratios = sorted(ours / raw for raw, ours in pairs)
         raws = sorted(raw for raw, _ in pairs)
         return ratios[ROUNDS // 2], raws[ROUNDS // 2] / EVENTS * 1e6

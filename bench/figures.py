@@ -36,14 +36,8 @@ def keep(name: str, figures: Sequence[Figure]) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{name}.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
     table = Table(title=f"bench {name}", title_justify="left", box=None, header_style="dim")
-    for heading, justify in [
-        ("metric", "left"),
-        ("value", "right"),
-        ("target", "right"),
-        ("", "left"),
-        ("against", "left"),
-    ]:
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for heading in ("metric", "value", "target", "", "against"):
+        table.add_column(heading, justify="right" if heading in {"value", "target"} else "left")
     for figure in figures:
         sign = "≤" if figure.better == "lower" else "≥"
         target = "" if figure.target is None else f"{sign} {figure.target:g}"

@@ -13,13 +13,11 @@ from figures import Figure, keep
 from shuanglu.quality.v1.quality_events_pb2 import VerdictReached
 from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu_cli.commands.import_ import follow, send
-from shuanglu_cli.gateway import Gateway
-from shuanglu_cli.target import Target
-from shuanglu_cli.uploads import UploadDoor
 from shuanglu_common.bus.events import Event, decode
 from shuanglu_common.bus.subjects import Stream, event_type, subject
 from shuanglu_stack.announcer import ConsoleAnnouncer
-from shuanglu_stack.demo import IDLE_S, SAMPLE, costs, sample_recording
+from shuanglu_stack.demo import IDLE_S, SAMPLE, costs
+from shuanglu_stack.sampling import client_of, sample_recording
 from shuanglu_stack.stack import EmbeddedStack, StackOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,8 +53,7 @@ def measure() -> list[Figure]:
     recording = sample_recording(ROOT / SAMPLE)
     options = StackOptions(data_dir=data_dir, root=ROOT)
     with EmbeddedStack(options, ConsoleAnnouncer(Console())) as stack:
-        target = Target(gateway=stack.gateway_url, token=stack.token(), ca=stack.ca)
-        with Gateway(target) as gateway, UploadDoor(target) as door:
+        with client_of(stack) as (gateway, door):
             first = send(gateway, door, recording, visible=False)
             follow(gateway, first.session_id, WAIT_S, visible=False)
             time.sleep(2)
