@@ -1,20 +1,24 @@
 """What can go wrong in the report service.
 
-    SessionNotFound     no such session, or another tenant's
-    ReportNotReady      the session is there, its report is not yet
-    PageTokenInvalid    a page token that was not made for this list
-    LinkRefused         a replay link that was changed, or not made here
-    LinkExpired         a replay link whose time is over
-    ReplayPartNotFound  a link that holds, to a part that does not exist
-    TtlInvalid          a life of a replay link outside of the limits
-    ProofNotReady       the verdict overtook the news of a stored track; retried
-    SessionsAway        signaling does not answer; retried
-    StillUnreadable     a picture could not be cut out; the report goes on without it
-    FontMissing         the folder of fonts is wrong
-    RenderingFailed     the page could not be set
+SessionNotFound     no such session, or another tenant's
+ReportNotReady      the session is there, its report is not yet
+PageTokenInvalid    a page token that was not made for this list
+PageSizeInvalid     a page size outside of the limits
+LinkRefused         a replay link that was changed, or not made here
+LinkExpired         a replay link whose time is over
+ReplayPartNotFound  a link that holds, to a part that does not exist
+TtlInvalid          a life of a replay link outside of the limits
+ProofNotReady       the verdict overtook the news of a stored track; retried
+SessionsAway        signaling does not answer; retried
+ResultUnreadable    what quality decided cannot be read
+RecordingNotStored  nothing to replay yet
+StillUnreadable     a picture could not be cut out; the report goes on without it
+FontMissing         the folder of fonts is wrong
+RenderingFailed     the page could not be set
 """
 
 import grpc
+
 from shuanglu_common.errors import (
     DamagedData,
     DependencyError,
@@ -94,6 +98,19 @@ class SessionsAway(DependencyError):
     reason = "SESSIONS_AWAY"
 
 
+class ResultUnreadable(DamagedData):
+    """The sealed result of the inspection is not one."""
+
+    reason = "RESULT_UNREADABLE"
+
+
+class RecordingNotStored(NotFound):
+    """The session exists; none of its tracks is complete yet."""
+
+    reason = "RECORDING_NOT_STORED"
+    help = "Wait until the import is STORED, then ask again."
+
+
 class StillUnreadable(DamagedData):
     """The segment cannot be decoded where the picture should be."""
 
@@ -104,7 +121,7 @@ class FontMissing(InternalError):
     """The report's font is not where it should be."""
 
     reason = "FONT_MISSING"
-    help = "Install fonts-noto-cjk, or set SHUANGLU_FONT_DIR to the folder with NotoSansCJK-Regular.ttc and NotoSansCJK-Bold.ttc."
+    help = "Install fonts-noto-cjk, or set SHUANGLU_FONT_DIR to the folder with NotoSansCJK-Regular.ttc and -Bold.ttc."
 
 
 class RenderingFailed(InternalError):

@@ -37,7 +37,7 @@ class Glyphs:
         return at >= 0 and code <= self._ranges[at][1]
 
     def printable(self, text: str) -> str:
-        """The text with 〓 for what the font cannot print; line breaks and tabs become spaces, other controls vanish."""
+        """The text with 〓 for what the font cannot print; line breaks and tabs become spaces, other controls go."""
         spaced = (" " if character in "\n\r\t" else character for character in text)
         return "".join(
             character if self.can_print(character) else _GETA

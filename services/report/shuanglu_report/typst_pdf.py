@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import typst
-from shuanglu.common.v1.types_pb2 import Outcome
 
+from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu_report.domain.svg import sign_picture
 from shuanglu_report.errors import FontMissing, RenderingFailed
 from shuanglu_report.glyphs import Glyphs
@@ -23,19 +23,19 @@ class TypstRenderer:
     """Makes the PDF from the page's values."""
 
     def __init__(self, font_dir: Path) -> None:
-        """`font_dir` holds NotoSansCJK-Regular.ttc and -Bold.ttc (Debian: fonts-noto-cjk). FontMissing if it does not."""
+        """`font_dir` holds NotoSansCJK-Regular.ttc and -Bold.ttc (Debian: fonts-noto-cjk). Raises FontMissing."""
         try:
             self._glyphs = Glyphs.of(font_dir / _REGULAR)
         except (OSError, ValueError) as error:
             raise FontMissing(f"{_REGULAR} cannot be read in the folder of fonts") from error
-        self._fonts = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(font_dir)]
-        )
+        self._fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(font_dir)])
         if FAMILY not in self._fonts.families():
             raise FontMissing(f"the folder of fonts has no {FAMILY}")
 
-    def render(self, values: Mapping[str, Any], timeline_svg: str, stills: Mapping[str, bytes], made_at_us: int) -> bytes:
-        """The PDF. `stills` maps the file names that the values use to JPEGs. The same arguments give the same bytes."""
+    def render(
+        self, values: Mapping[str, Any], timeline_svg: str, stills: Mapping[str, bytes], made_at_us: int
+    ) -> bytes:
+        """See PageRenderer. `stills` maps the file names that the values use to JPEGs."""
         with tempfile.TemporaryDirectory(prefix="shuanglu-report-") as folder:
             root = Path(folder)
             (root / "data.json").write_text(json.dumps(self._printable(dict(values)), ensure_ascii=False))
@@ -60,7 +60,9 @@ class TypstRenderer:
         except typst.TypstError as error:
             # The diagnostic may quote the transcript: only its kind leaves this place.
             raise RenderingFailed("typst could not set the page", kind=type(error).__name__) from error
-        return bytes(pdf)
+        if not isinstance(pdf, bytes):
+            raise RenderingFailed("typst gave no PDF")
+        return pdf
 
     def _printable(self, value: Any) -> Any:
         """The values with every string made of characters that the font has."""

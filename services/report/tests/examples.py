@@ -1,9 +1,11 @@
 """A realistic session for tests: five nodes, two people, one failure, one doubt."""
+# ruff: noqa: E501 - tables of sentences
 
 import hashlib
 from io import BytesIO
 
 from PIL import Image, ImageDraw
+
 from shuanglu.common.v1.types_pb2 import (
     Channel,
     Interval,
@@ -36,6 +38,7 @@ from shuanglu_report.domain.proof import prove
 TENANT = "bank-a"
 SESSION = "019ac3f2-7c1e-7d2b-9d4a-0242ac120002"
 CUSTOMER = ParticipantRole.PARTICIPANT_ROLE_CUSTOMER
+ALL = ParticipantRole.PARTICIPANT_ROLE_UNSPECIFIED
 AGENT = ParticipantRole.PARTICIPANT_ROLE_AGENT
 DURATION_MS = 76_300
 CREATED_US = 1_795_399_351_000_000
@@ -216,9 +219,9 @@ def passes() -> list[Finding]:
         phrase("risk", "逾期将影响您的征信", 37_000),
         passed("must_not_say", "", AGENT, "未出现禁止用语。", "No forbidden words.", measured=0.0, threshold=0.0, unit="count"),
         passed("answer", "consent", CUSTOMER, "客户答复“同意”。", "The customer answered “同意”.", measured=0.97, threshold=0.6, unit="score"),
-        passed("recording_quality", "", 0, "画面与声音完整、清晰。", "Picture and sound are complete and clear."),
-        passed("node_order", "", 0, "环节顺序正确。", "The nodes are in order."),
-        passed("coverage", "", 0, "全部录制时长已检查。", "Every recorded second was examined.", measured=1.0, threshold=1.0, unit="ratio"),
+        passed("recording_quality", "", ALL, "画面与声音完整、清晰。", "Picture and sound are complete and clear."),
+        passed("node_order", "", ALL, "环节顺序正确。", "The nodes are in order."),
+        passed("coverage", "", ALL, "全部录制时长已检查。", "Every recorded second was examined.", measured=1.0, threshold=1.0, unit="ratio"),
     ]  # fmt: skip
 
 

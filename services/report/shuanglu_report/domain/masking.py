@@ -10,7 +10,7 @@ _SHORTEST_ID = 8
 
 
 def mask_name(name: str) -> str:
-    """`王小明` becomes `王**`. Two stars for every name, so that its length is hidden as well. Masking twice changes nothing."""
+    """`王小明` becomes `王**`: two stars for every name, so that its length is hidden too. Twice changes nothing."""
     trimmed = name.strip()
     return trimmed[:1] + _HIDDEN_NAME if trimmed else ""
 

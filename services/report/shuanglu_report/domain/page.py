@@ -1,7 +1,7 @@
 """The page: a report turned into plain values in the order in which they are read. Verdict, failures, doubts, proof.
 
-The values are what the template prints; it decides nothing. Every finding tells what the rule wanted, what was measured and
-where to look.
+The values are what the template prints; it decides nothing. Every finding tells what the rule wanted, what was measured
+and where to look.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,9 @@ def _outcome(outcome: int) -> Values:
 
 def _by_outcome(findings: Sequence[Finding]) -> dict[Outcome.ValueType, list[Finding]]:
     """Findings by what a reader must take them for, by weight and then by time."""
-    ordered = sorted(findings, key=lambda item: (-(item.severity or 3), item.interval.start_ms, item.check_id, item.finding_id))
+    ordered = sorted(
+        findings, key=lambda item: (-(item.severity or 3), item.interval.start_ms, item.check_id, item.finding_id)
+    )
     return {
         outcome: [item for item in ordered if words.outcome_of(item.outcome) == outcome] for outcome in _NAMES.values()
     }

@@ -15,7 +15,7 @@ _UNITS = {
 
 
 def position(at_ms: int) -> str:
-    """A position on the recording as `mm:ss.d`, rounded down so that seeking to it never lands behind; minutes may pass 59."""
+    """A position as `mm:ss.d`, rounded down so that seeking to it never lands behind; minutes may pass 59."""
     tenths = max(at_ms, 0) // 100
     return f"{tenths // 600:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
 

@@ -11,10 +11,12 @@ PAPER = "#ffffff"
 PAPER_2 = "#f5f6f8"
 LINE = "#dfe3e8"
 ACCENT = "#1f5fbf"
-PASS = "#1b7a43"
+PASS = "#1b7a43"  # noqa: S105 - a colour
 FAIL = "#b3261e"
 UNSURE = "#8a5a00"
 FONT = "Noto Sans CJK SC"
+_LAST_NARROW = 0x2E7F  # Ideographs and their punctuation come behind.
+_LATIN_EM = 0.54
 
 _COLOURS = {Outcome.OUTCOME_PASS: PASS, Outcome.OUTCOME_FAIL: FAIL, Outcome.OUTCOME_UNSURE: UNSURE}
 # Drawn, not written: the report's font has no ✕. Within a circle of radius 1 around the origin.
@@ -73,7 +75,7 @@ def document(width: float, height: float, parts: list[str]) -> str:
 
 def width_of(words: str, size: float) -> float:
     """About how wide the text will be: Chinese is one em, Latin a little more than half."""
-    return sum(size if ord(character) > 0x2E7F else size * 0.54 for character in words)
+    return sum(size if ord(character) > _LAST_NARROW else size * _LATIN_EM for character in words)
 
 
 def fitted(words: str, size: float, room: float) -> str:

@@ -21,6 +21,7 @@ _TICKS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_0
 _MOST_TICKS = 13
 _LANE = 24.0
 _MARK = 7.0
+_SIGN_ROOM = 13.0
 _WORST = {Outcome.OUTCOME_FAIL: 2, Outcome.OUTCOME_UNSURE: 1, Outcome.OUTCOME_PASS: 0}
 _PATTERN = (
     '<defs><pattern id="absent" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -98,13 +99,12 @@ def _label(zh: str, en: str) -> str:
 
 
 def _video_lanes(result: InspectionResult, scale: Scale) -> list[str]:
-    lanes = []
-    for track in result.tracks:
-        if track.kind != TrackKind.TRACK_KIND_VIDEO:
-            continue
-        for role in dict.fromkeys(person.role for person in track.participants):
-            lanes.append(_video_lane(result, scale, track, role))
-    return lanes
+    return [
+        _video_lane(result, scale, track, role)
+        for track in result.tracks
+        if track.kind == TrackKind.TRACK_KIND_VIDEO
+        for role in dict.fromkeys(person.role for person in track.participants)
+    ]
 
 
 def _video_lane(result: InspectionResult, scale: Scale, track: Track, role: ParticipantRole.ValueType) -> str:
@@ -118,7 +118,7 @@ def _video_lane(result: InspectionResult, scale: Scale, track: Track, role: Part
     ]
     who = role_words(role)
     parts = [_label(f"{who.zh} 画面", f"{who.en}, picture")]
-    parts += [_bar(scale, stretch, 'url(#absent)', f'stroke="{svg.LINE}"') for stretch in recorded]
+    parts += [_bar(scale, stretch, "url(#absent)", f'stroke="{svg.LINE}"') for stretch in recorded]
     parts += [_bar(scale, stretch, svg.ACCENT) for stretch in without(seen, gaps)]
     dashes = f'stroke="{svg.INK_2}" stroke-width="1" stroke-dasharray="2 2"'
     parts += [_bar(scale, gap, svg.PAPER, dashes) for gap in gaps]
@@ -168,7 +168,7 @@ def _node_box(scale: Scale, node: TimelineNode, zh: str, en: str, outcome: Outco
     x = scale.x(node.start_ms)
     width = max(scale.x(node.end_ms) - x - 1.5, 1.0)
     parts = [svg.rect(x, 2, width, 29, svg.PAPER_2, f'rx="3" stroke="{svg.colour(outcome)}" stroke-width="1"')]
-    if width >= 13:
+    if width >= _SIGN_ROOM:
         parts.append(svg.sign(outcome, x + 7.5, 10, 4.6))
     zh = f"{zh} 第{node.take}次" if node.take > 1 else zh
     en = f"{en} · take {node.take}" if node.take > 1 else en
@@ -196,7 +196,7 @@ def _bands(findings: Iterable[Finding], scale: Scale, bottom: float) -> list[str
 
 
 def _findings_lane(findings: Sequence[Finding], scale: Scale) -> tuple[str, float]:
-    """Signs at the middle of each finding's stretch; those that would touch go to a row below. Also the lane's height."""
+    """Signs at the middle of each finding's stretch, in rows so that none touch; and the lane's height."""
     parts = [_label("质检结果", "Findings")]
     shown = _shown(findings)
     if not shown:
