@@ -12,7 +12,6 @@ import bus
 from figures import Figure, keep
 from shuanglu.quality.v1.quality_events_pb2 import VerdictReached
 from shuanglu.report.v1.report_events_pb2 import ReportReady
-from shuanglu_cli.commands.import_ import follow, send
 from shuanglu_common.bus.events import Event, decode
 from shuanglu_common.bus.subjects import Stream, event_type, subject
 from shuanglu_stack.announcer import ConsoleAnnouncer
@@ -21,7 +20,6 @@ from shuanglu_stack.sampling import client_of, sample_recording
 from shuanglu_stack.stack import EmbeddedStack, StackOptions
 
 ROOT = Path(__file__).resolve().parent.parent
-WAIT_S = 600
 SERVICES = ("signaling", "media-ingest", "face-check", "asr", "quality", "report")
 MIB = 1 << 20
 MEMORY_MIB = {"face-check": 400, "asr": 700}
@@ -53,16 +51,15 @@ def measure() -> list[Figure]:
     recording = sample_recording(ROOT / SAMPLE)
     options = StackOptions(data_dir=data_dir, root=ROOT)
     with EmbeddedStack(options, ConsoleAnnouncer(Console())) as stack:
-        with client_of(stack) as (gateway, door):
-            first = send(gateway, door, recording, visible=False)
-            follow(gateway, first.session_id, WAIT_S, visible=False)
+        with client_of(stack) as client:
+            client.wait(client.send(recording).session_id)
             time.sleep(2)
             idle = stack.usage()
             time.sleep(IDLE_S)
             before = stack.usage()
             started = time.monotonic()
-            session = send(gateway, door, recording, visible=False)
-            report = follow(gateway, session.session_id, WAIT_S, visible=False)
+            session = client.send(recording)
+            report = client.wait(session.session_id)
             wall_s = time.monotonic() - started
             after = stack.usage()
         to_report_s = seconds_to_report(stack.nats_url, session.session_id)
