@@ -39,6 +39,7 @@ lint: setup ## Read-only checks: style, types, layers, contracts, file length
 	@$(BUF) lint
 	@$(BUF) breaking --against protos/released.binpb
 	@$(PY) scripts/check_house.py
+	@$(PY) scripts/api_docs.py --check
 
 fix: setup ## Mend style where a tool can
 	@$(VENV)/bin/ruff check --fix -q . || true
