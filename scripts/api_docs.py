@@ -38,10 +38,10 @@ HEAD = """# The doors
 
 Made by `scripts/api_docs.py` from protos/, `shuanglu_common.access` and the error trees; `make lint` compares.
 
-One address, the gateway: gRPC, gRPC-Web and JSON on the same port, TLS, a JWT as `Authorization: Bearer …` with the claims `iss`, `aud`,
-`exp`, `sub`, `tenant`, `roles` and, for a token of one session, `session_id`. Every service checks the token again. What another tenant
-owns does not exist for the caller (404). JSON uses the field names of the protos; enums are their full names (`OUTCOME_PASS`); 64-bit
-numbers are strings.
+One address, the gateway: gRPC, gRPC-Web and JSON on the same port, TLS, a JWT as `Authorization: Bearer …` with the
+claims `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` and, for a token of one session, `session_id`. Every service checks
+the token again. What another tenant owns does not exist for the caller (404). JSON uses the field names of the protos;
+enums are their full names (`OUTCOME_PASS`); 64-bit numbers are strings.
 
 Errors are `{code, message, details}` with a `google.rpc.ErrorInfo` whose `reason` is stable; gRPC carries the same in
 `grpc-status-details-bin`.
@@ -50,10 +50,11 @@ Errors are `{code, message, details}` with a `google.rpc.ErrorInfo` whose `reaso
 
 """
 FILES = """
-Uploads: [tus 1.0](https://tus.io/protocols/resumable-upload) at `/files/` (creation, creation-with-upload, checksum, expiration,
-termination, concatenation) for {roles}.
+Uploads: [tus 1.0](https://tus.io/protocols/resumable-upload) at `/files/` (creation,
+creation-with-upload, checksum, expiration, termination, concatenation) for {roles}.
 
-Replay: `CreateReplay` answers with a path below `/hls/` whose token is bound to tenant and session and expires; no JWT goes with it.
+Replay: `CreateReplay` answers with a path below `/hls/` whose token is bound to tenant and session and expires; no JWT
+goes with it.
 
 ## Reasons of errors
 
