@@ -32,7 +32,8 @@ def manager(**fields: object) -> Config:
 
 def tracing(settings: GatewaySettings) -> Config:
     """Spans to a collector; the caller's trace context is continued."""
-    uri = f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
+    base, _, path = settings.otlp_endpoint.removeprefix("http://").partition("/")
+    uri = f"http://{base}/{path or 'v1/traces'}"
     provider = {
         "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
         "http_service": {"http_uri": {"uri": uri, "cluster": COLLECTOR, "timeout": "1s"}},

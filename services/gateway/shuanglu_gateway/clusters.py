@@ -48,7 +48,7 @@ def clusters(settings: GatewaySettings) -> list[Config]:
         ADMIN: f"127.0.0.1:{settings.admin_port}",
     }
     if settings.otlp_endpoint:
-        web[COLLECTOR] = settings.otlp_endpoint.removeprefix("http://").rstrip("/")
+        web[COLLECTOR] = settings.otlp_endpoint.removeprefix("http://").partition("/")[0]
     return [cluster(name, target, http2=True) for name, target in grpc.items()] + [
         cluster(name, target, http2=False) for name, target in web.items()
     ]

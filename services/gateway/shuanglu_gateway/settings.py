@@ -82,7 +82,7 @@ class GatewaySettings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         default="",
-        pattern=r"^(http://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}/?)?$",
+        pattern=r"^(http://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}(/[A-Za-z0-9/._-]*)?)?$",
         validation_alias=shared("otlp_endpoint"),
-        description="OTLP/HTTP collector, http://host:port; empty: trace context is passed on, spans are not made.",
+        description="OTLP/HTTP collector, http://host:port[/v1/traces]; empty: trace context is passed on, no spans.",
     )

@@ -1,0 +1,1 @@
+"""Orders and sessions: what is signed, and where its dual recording stands."""

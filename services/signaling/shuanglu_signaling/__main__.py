@@ -1,0 +1,37 @@
+"""`python -m shuanglu_signaling` serves; `… migrate` brings the schema up to date."""
+
+from shuanglu.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
+from shuanglu_common.app import App, run_service
+from shuanglu_common.ids import new_id
+from shuanglu_signaling.domain.desk import OrderDesk, SessionDesk
+from shuanglu_signaling.handlers import SessionHandlers
+from shuanglu_signaling.postgres import PostgresOrders, PostgresSessions
+from shuanglu_signaling.rpc import SessionRpc
+from shuanglu_signaling.settings import SignalingSettings
+from shuanglu_signaling.strategies import QualityStrategies
+from shuanglu_signaling.tables import SCHEMA
+
+
+async def build(app: App[SignalingSettings]) -> None:
+    """Wire the parts."""
+    settings, sealer, database = app.settings, app.sealer(), app.database(SCHEMA)
+    orders, sessions = PostgresOrders(database, sealer), PostgresSessions(database)
+    strategies = QualityStrategies(
+        app.channel(settings.quality_target), app.internal_metadata, settings.quality_timeout_s
+    )
+    session_desk = SessionDesk(
+        orders, sessions, strategies, new_id, lambda tenant: sealer.derive("page-token", tenant, "sessions")
+    )
+    rpc = SessionRpc(OrderDesk(orders, sessions, new_id), session_desk, app.clock)
+    app.serve_grpc(lambda server: add_SessionServiceServicer_to_server(rpc, server))
+    for subscription in SessionHandlers(sessions).subscriptions():
+        app.consume(subscription)
+
+
+def main() -> None:
+    """Run the service."""
+    run_service("signaling", SignalingSettings, build, package="shuanglu_signaling", schema=SCHEMA)
+
+
+if __name__ == "__main__":
+    main()
