@@ -1,0 +1,1 @@
+"""quality: strategies, the fold of observations, findings and the verdict."""

@@ -1,0 +1,287 @@
+"""recording_quality: are picture and sound there, and good enough to be looked at and listened to?
+
+Picture: black, flat or frozen frames, per video track. Sound: silence of all audio tracks at once (a pause of one speaker is
+normal conversation) and the level of each role's speech. Both: gaps of the recording.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+
+from shuanglu_quality.domain.context import Context, Place, Statement, seconds
+from shuanglu_quality.domain.examined import choose
+from shuanglu_quality.domain.findings import EvidenceFrame, Finding, Measure
+from shuanglu_quality.domain.frames import Reel, Sample, runs
+from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, total_ms
+from shuanglu_quality.domain.observations import Observation, SpeechHeard, Track
+from shuanglu_quality.domain.strategy import CheckSpec
+from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Text, TrackKind, clock_text, role_name
+
+# Two decoded frames that differ by less than a twentieth of a grey level are the same frame again.
+_FROZEN_MOTION = 0.0002
+_LEAST_MOTIONS = 3
+# A second counts for the level of speech if so much of it is speech.
+_SPEECH_IN_SECOND_MS = 400
+
+
+@dataclass(slots=True)
+class RecordingQuality:
+    """Folds frames and loudness; order and repeats change nothing."""
+
+    spec: CheckSpec
+    reel: Reel = field(default_factory=Reel)
+    sound: dict[str, SpeechHeard] = field(default_factory=dict)
+
+    def add(self, observation: Observation) -> None:
+        """Takes what was seen in a segment and how loud a track is."""
+        self.reel.add(observation)
+        if isinstance(observation, SpeechHeard):
+            self.sound[observation.track_id] = choose(self.sound.get(observation.track_id), observation)
+
+    def findings(self, context: Context) -> tuple[Finding, ...]:
+        """One for each defect; where there is none, one for each video track, for silence, for each role's level, for gaps."""
+        found: list[Finding] = []
+        tracks = self.reel.samples(context.step_ms)
+        for track in context.recording.tracks_of(TrackKind.VIDEO):
+            found.extend(self._picture(context, track, tracks.get(track.track_id, ())))
+        audio = context.recording.tracks_of(TrackKind.AUDIO)
+        if audio:
+            found.extend(self._silence(context, audio))
+        else:
+            found.append(self._unsure(context, None, "NO_SOUND", "silence", (), context.recording.interval))
+        for track in audio:
+            found.append(self._level(context, track))
+        found.extend(self._gaps(context))
+        return tuple(found)
+
+    def _picture(self, context: Context, track: Track, samples: tuple[Sample, ...]) -> list[Finding]:
+        role = _one(track.roles)
+        models = context.examined.models(TrackKind.VIDEO, role)
+        subject = f"picture/{track.track_id}"
+        if not samples:
+            return [self._unsure(context, role, "NO_PICTURE", subject, models, track.interval)]
+        black_ms = round(self.spec.number("max_black_s", 1) * 1000)
+        freeze_ms = round(self.spec.number("max_freeze_s", 3) * 1000)
+        blank = runs(samples, (sample.blank for sample in samples))
+        frozen = [run for run in runs(samples, _frozen(samples)) if sum(_still(one) for one in run) >= _LEAST_MOTIONS]
+        defects = [("BLACK_PICTURE", run, black_ms) for run in blank] + [
+            ("FROZEN_PICTURE", run, freeze_ms) for run in frozen
+        ]
+        found: list[Finding] = []
+        for reason, run, limit_ms in defects:
+            where = hull([sample.interval for sample in run])
+            if where.duration_ms > limit_ms:
+                shown = (run[len(run) // 2].show(),)
+                found.extend(self._defect(context, role, reason, where, limit_ms, models, subject, shown))
+        if found:
+            return found
+        unseen = context.not_examined_ms(TrackKind.VIDEO, role, context.recording.interval)
+        if unseen > freeze_ms:
+            return [self._unsure(context, role, "NOT_EXAMINED", subject, models, track.interval)]
+        longest = max((hull([sample.interval for sample in run]).duration_ms for run in blank), default=0)
+        name = role_name(role)
+        statement = Statement(
+            Outcome.PASS,
+            "PICTURE_GOOD",
+            track.interval,
+            Text(f"{name.zh}画面没有黑屏或冻结。", f"The {name.en}'s picture is never black or frozen."),
+            Text(f"黑屏不超过 {black_ms / 1000:g} 秒", f"black for at most {black_ms / 1000:g} s"),
+            role,
+            Measure(seconds(longest), black_ms / 1000, "s"),
+            models,
+            subject=subject,
+        )
+        return [context.finding(self.spec, statement, Place())]
+
+    def _defect(
+        self,
+        context: Context,
+        role: Role | None,
+        reason: str,
+        where: Interval,
+        limit_ms: int,
+        models: tuple[ModelRef, ...],
+        subject: str,
+        frames: tuple[EvidenceFrame, ...] = (),
+    ) -> list[Finding]:
+        name = role_name(role)
+        long = seconds(where.duration_ms)
+        zh, en = {
+            "BLACK_PICTURE": (f"{name.zh}画面黑屏", f"the {name.en}'s picture is black"),
+            "FROZEN_PICTURE": (f"{name.zh}画面冻结", f"the {name.en}'s picture is frozen"),
+            "SILENCE": ("录音完全无声", "the recording is silent"),
+            "RECORDING_GAP": (f"{name.zh}录制中断", f"the {name.en}'s recording has a gap"),
+        }[reason]
+        found: list[Finding] = []
+        for place, part in context.split(where):
+            statement = Statement(
+                Outcome.FAIL,
+                reason,
+                part,
+                Text(
+                    f"{zh} {long:.1f} 秒（自 {clock_text(where.start_ms)} 起）。",
+                    f"From {clock_text(where.start_ms)} {en} for {long:.1f} s.",
+                ),
+                Text(f"不超过 {limit_ms / 1000:g} 秒", f"at most {limit_ms / 1000:g} s"),
+                role,
+                Measure(long, limit_ms / 1000, "s"),
+                models,
+                frames,
+                subject=f"{subject}/{reason}",
+            )
+            found.append(context.finding(self.spec, statement, place))
+        return found
+
+    def _silence(self, context: Context, tracks: Iterable[Track]) -> list[Finding]:
+        limit_ms = round(self.spec.number("max_silence_s", 3) * 1000)
+        floor = self.spec.number("silence_dbfs", -70)
+        heard = [(track, self.sound.get(track.track_id)) for track in tracks]
+        models = context.examined.models(TrackKind.AUDIO)
+        known = [(track, sound) for track, sound in heard if sound is not None and not sound.failure_reason]
+        if len(known) < len(heard):
+            return [self._unsure(context, None, "NOT_EXAMINED", "silence", models, context.recording.interval)]
+        quiet: tuple[Interval, ...] = (context.recording.interval,)
+        for track, sound in known:
+            low = [level.interval for level in sound.loudness if level.rms_dbfs < floor]
+            gone = [gap.interval for gap in context.recording.gaps if gap.track_id == track.track_id]
+            quiet = intersect(quiet, (*low, *gone))
+        recorded = merge(part for track, _ in known for part in context.recording.recorded(track))
+        silent = [part for part in intersect(quiet, recorded) if part.duration_ms >= limit_ms]
+        if silent:
+            roles = dict.fromkeys(_one(track.roles) for track, _ in known)
+            return [
+                finding
+                for part in silent
+                for role in roles
+                for finding in self._defect(
+                    context, role, "SILENCE", part, limit_ms, context.examined.models(TrackKind.AUDIO, role), "silence"
+                )
+            ]
+        longest = max((part.duration_ms for part in quiet), default=0)
+        statement = Statement(
+            Outcome.PASS,
+            "SOUND_PRESENT",
+            context.recording.interval,
+            Text("没有全程静音的片段。", "No stretch is silent on all tracks."),
+            Text(
+                f"全部音轨同时无声少于 {limit_ms / 1000:g} 秒", f"all tracks silent for less than {limit_ms / 1000:g} s"
+            ),
+            None,
+            Measure(seconds(longest), limit_ms / 1000, "s"),
+            models,
+            subject="silence",
+        )
+        return [context.finding(self.spec, statement, Place())]
+
+    def _level(self, context: Context, track: Track) -> Finding:
+        role = _one(track.roles)
+        name = role_name(role)
+        low, high = self.spec.number("min_speech_dbfs", -50), self.spec.number("max_speech_dbfs", -3)
+        sound = self.sound.get(track.track_id)
+        models = context.examined.models(TrackKind.AUDIO, role)
+        subject = f"level/{track.track_id}"
+        if sound is None or sound.failure_reason:
+            reason = sound.failure_reason if sound else "NOT_EXAMINED"
+            return self._unsure(context, role, reason, subject, models, track.interval)
+        levels = [
+            level.rms_dbfs
+            for level in sound.loudness
+            if total_ms(intersect([level.interval], sound.turns)) >= _SPEECH_IN_SECOND_MS
+        ]
+        if not levels:
+            return self._unsure(context, role, "NO_SPEECH", subject, models, track.interval)
+        loud = round(float(median(levels)), 1)
+        good = low <= loud <= high
+        reason = "LEVEL_GOOD" if good else "TOO_QUIET" if loud < low else "TOO_LOUD"
+        judged = {
+            "LEVEL_GOOD": Text("正常", "good"),
+            "TOO_QUIET": Text("过低", "too low"),
+            "TOO_LOUD": Text("过高", "too high"),
+        }[reason]
+        statement = Statement(
+            Outcome.PASS if good else Outcome.FAIL,
+            reason,
+            track.interval,
+            Text(
+                f"{name.zh}说话音量{judged.zh}（{loud:.0f} dBFS）。",
+                f"The {name.en}'s speech level is {judged.en} ({loud:.0f} dBFS).",
+            ),
+            Text(f"{low:g} 至 {high:g} dBFS", f"{low:g} to {high:g} dBFS"),
+            role,
+            Measure(loud, high if loud > high else low, "dBFS"),
+            models,
+            subject=subject,
+        )
+        return context.finding(self.spec, statement, Place())
+
+    def _gaps(self, context: Context) -> list[Finding]:
+        limit_ms = round(self.spec.number("max_gap_s", 1) * 1000)
+        tracks = {track.track_id: track for track in context.recording.tracks}
+        found: list[Finding] = []
+        for gap in sorted(context.recording.gaps, key=lambda one: (one.interval, one.track_id)):
+            if gap.interval.duration_ms > limit_ms:
+                role = _one(tracks[gap.track_id].roles) if gap.track_id in tracks else None
+                found.extend(
+                    self._defect(context, role, "RECORDING_GAP", gap.interval, limit_ms, (), f"gap/{gap.track_id}")
+                )
+        if found:
+            return found
+        longest = max((gap.interval.duration_ms for gap in context.recording.gaps), default=0)
+        statement = Statement(
+            Outcome.PASS,
+            "NO_GAP",
+            context.recording.interval,
+            Text("录制连续，没有中断。", "The recording is continuous."),
+            Text(f"中断不超过 {limit_ms / 1000:g} 秒", f"gaps of at most {limit_ms / 1000:g} s"),
+            None,
+            Measure(seconds(longest), limit_ms / 1000, "s"),
+            subject="gap",
+        )
+        return [context.finding(self.spec, statement, Place())]
+
+    def _unsure(
+        self,
+        context: Context,
+        role: Role | None,
+        reason: str,
+        subject: str,
+        models: tuple[ModelRef, ...],
+        where: Interval,
+    ) -> Finding:
+        name = role_name(role)
+        zh, en = {
+            "NO_SPEECH": (f"没有检测到{name.zh}说话，无法判断音量", f"no speech of the {name.en} was found"),
+            "NO_SOUND": ("没有音轨", "there is no audio track"),
+            "NO_PICTURE": (f"{name.zh}画面没有可检查的帧", f"no frame of the {name.en}'s picture was examined"),
+        }.get(reason, (f"{name.zh}部分录制内容未能检查", f"part of the {name.en}'s recording was not examined"))
+        statement = Statement(
+            Outcome.UNSURE,
+            reason,
+            where,
+            Text(f"{zh}，请人工核查。", f"Recording quality is unsure: {en}; a person must look."),
+            Text("画面与声音清晰完整", "picture and sound clear and complete"),
+            role,
+            models=models,
+            subject=subject,
+        )
+        return context.finding(self.spec, statement, Place())
+
+
+def _one(roles: tuple[Role, ...]) -> Role | None:
+    """The role of a track that one participant has to himself."""
+    return roles[0] if len(roles) == 1 else None
+
+
+def _still(sample: Sample) -> bool:
+    return sample.frame.motion is not None and sample.frame.motion <= _FROZEN_MOTION
+
+
+def _frozen(samples: Iterable[Sample]) -> list[bool]:
+    """Frames without motion. A frame whose motion is not known (the first of a segment) follows the one before it."""
+    marks: list[bool] = []
+    for sample in samples:
+        if sample.frame.motion is None:
+            marks.append(bool(marks) and marks[-1] and not sample.blank)
+        else:
+            marks.append(_still(sample) and not sample.blank)
+    return marks

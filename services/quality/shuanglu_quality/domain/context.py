@@ -1,0 +1,151 @@
+"""Everything that a check may look at beside its own observations: the script, the timeline, and what nobody examined."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from shuanglu_quality.domain.examined import Examined, Missing
+from shuanglu_quality.domain.findings import EvidenceFrame, Finding, Measure, Quote
+from shuanglu_quality.domain.intervals import Interval, intersect, total_ms
+from shuanglu_quality.domain.observations import Recording, Said, TimelineNode
+from shuanglu_quality.domain.strategy import CheckSpec, Strategy
+from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Text, TrackKind
+
+# Parts of a violation that stick over a node's border by less than this are not told twice.
+_SLIVER_MS = 700
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node's take; both empty for the whole session."""
+
+    node: str = ""
+    take: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A stretch that a check judges as one."""
+
+    place: Place
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a check says, before it is put on the timeline."""
+
+    outcome: Outcome
+    reason: str
+    interval: Interval
+    message: Text
+    expected: Text
+    role: Role | None = None
+    measure: Measure = Measure()
+    models: tuple[ModelRef, ...] = ()
+    frames: tuple[EvidenceFrame, ...] = ()
+    quotes: tuple[Quote, ...] = ()
+    subject: str = ""
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One finished recording under one strategy."""
+
+    strategy: Strategy
+    recording: Recording
+    timeline: tuple[TimelineNode, ...]
+    utterances: tuple[Said, ...]
+    examined: Examined
+    missing: tuple[Missing, ...]
+
+    @property
+    def step_ms(self) -> int:
+        """Time between sampled frames."""
+        return max(1, round(1000 / self.strategy.face_fps))
+
+    def takes(self, node_id: str) -> tuple[TimelineNode, ...]:
+        """Takes of a node in time order; empty if it was not found."""
+        return tuple(take for take in self.timeline if take.node_id == node_id)
+
+    def scopes(self, kind: str) -> tuple[Scope, ...]:
+        """Where a check is judged: in the nodes that list it, else over the whole recording."""
+        judged = self.strategy.judged_nodes(kind)
+        chosen = [take for take in self.timeline if take.node_id in judged]
+        if not judged or not chosen:
+            return (Scope(Place(), self.recording.interval),)
+        return tuple(Scope(Place(take.node_id, take.take), take.interval) for take in chosen)
+
+    def not_examined(self, kind: TrackKind, role: Role | None, within: Interval) -> tuple[Missing, ...]:
+        """What of a role's tracks nobody examined, inside a stretch."""
+        chosen = (
+            (missing, missing.interval.clip(within))
+            for missing in self.missing
+            if missing.track.kind is kind and (role is None or role in missing.track.roles)
+        )
+        return tuple(Missing(missing.track, part, missing.reason) for missing, part in chosen if part is not None)
+
+    def not_examined_ms(self, kind: TrackKind, role: Role | None, within: Interval) -> int:
+        """Length of that."""
+        return total_ms(missing.interval for missing in self.not_examined(kind, role, within))
+
+    def at(self, interval: Interval) -> Place:
+        """The take that holds most of a stretch; what comes before the first node belongs to it."""
+        spans = self._spans()
+        place, span = max(
+            spans, key=lambda one: (one[1].overlap_ms(interval), -one[1].start_ms), default=(Place(), None)
+        )
+        if span is None:
+            return Place()
+        return place if span.overlap_ms(interval) or span.contains(interval.start_ms) else Place()
+
+    def split(self, interval: Interval) -> tuple[tuple[Place, Interval], ...]:
+        """A stretch cut at the borders of nodes; slivers go to their neighbour."""
+        parts = [(place, part) for place, span in self._spans() if (part := interval.clip(span)) is not None]
+        large = [part for part in parts if part[1].duration_ms >= min(_SLIVER_MS, interval.duration_ms)]
+        if not large:
+            return ((self.at(interval), interval),)
+        borders = [interval.start_ms, *(part.start_ms for _, part in large[1:]), interval.end_ms]
+        return tuple(
+            (place, Interval(start, end)) for (place, _), (start, end) in zip(large, pairwise(borders), strict=True)
+        )
+
+    def _spans(self) -> list[tuple[Place, Interval]]:
+        spans: list[tuple[Place, Interval]] = []
+        for at, take in enumerate(self.timeline):
+            start = 0 if at == 0 else take.interval.start_ms
+            spans.append((Place(take.node_id, take.take), Interval(start, max(start, take.interval.end_ms))))
+        return spans
+
+    def finding(self, spec: CheckSpec, said: Statement, place: Place | None = None) -> Finding:
+        """A check's word as a finding, placed on the timeline."""
+        placed = self.at(said.interval) if place is None else place
+        return Finding(
+            check=spec.kind,
+            outcome=said.outcome,
+            severity=spec.severity,
+            reason=said.reason,
+            interval=said.interval,
+            message=said.message,
+            expected=said.expected,
+            node=placed.node,
+            take=placed.take,
+            role=said.role,
+            measure=said.measure,
+            models=said.models,
+            frames=said.frames,
+            quotes=said.quotes,
+            rule=said.rule or spec.rule,
+            subject=said.subject,
+        )
+
+
+def seconds(milliseconds: float) -> float:
+    """Seconds for people and measures, to the millisecond."""
+    return round(milliseconds / 1000, 3)
+
+
+def covered_ms(parts: Iterable[Interval], within: Interval) -> int:
+    """Length of the parts inside a stretch."""
+    return total_ms(intersect(parts, [within]))

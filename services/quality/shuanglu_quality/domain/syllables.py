@@ -1,0 +1,89 @@
+"""Text as sounds. Recognisers confuse characters that sound alike, so words are compared by toneless pinyin.
+
+Finals -ng/-n and initials zh/z, ch/c, sh/s are folded, as southern speakers and recognisers mix them. A character keeps its
+two commonest readings, whatever stands around it, so that a phrase sounds the same alone and inside a sentence.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shuanglu_quality.domain.numerals import spoken_number
+
+NEGATIONS = frozenset("不没无未非勿别莫毋否")
+_READINGS = 2
+_TOKEN = re.compile(
+    r"(?P<number>\d+(?:,\d{3})*(?:\.\d+)?\s?[%％]?)|(?P<han>[\u3400-\u9fff])|(?P<latin>[A-Za-z])", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Syllable:
+    """One sound: its character, its readings, where it stands in the text, and whether a pause stands before it."""
+
+    char: str
+    sounds: frozenset[str]
+    start: int
+    end: int
+    after_break: bool = False
+
+
+@lru_cache(maxsize=8192)
+def sounds_of(char: str) -> frozenset[str]:
+    """Folded readings of a character; a character that has none sounds like itself."""
+    # Phrases are never looked up: without their dictionary pypinyin takes 12 MB in place of 56.
+    os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
+    os.environ.setdefault("PYPINYIN_NO_DICT_COPY", "true")
+    from pypinyin import Style, pinyin  # noqa: PLC0415 - loaded when the first word is compared, not when a service starts
+
+    readings = pinyin(char, style=Style.NORMAL, heteronym=True)[0][:_READINGS]
+    return frozenset(_fold(reading) for reading in readings)
+
+
+def _fold(reading: str) -> str:
+    folded = reading.lower()
+    for initial in ("zh", "ch", "sh"):
+        if folded.startswith(initial):
+            folded = initial[0] + folded[2:]
+    return folded[:-1] if folded.endswith("ng") else folded
+
+
+@lru_cache(maxsize=65536)
+def distance(left: frozenset[str], right: frozenset[str]) -> float:
+    """0 if one reading is equal, 0.5 if one shares its initial or its final, else 1."""
+    if left & right:
+        return 0.0
+    for one in left:
+        for two in right:
+            if len(one) > 1 and len(two) > 1 and (_initial(one) == _initial(two) or _final(one) == _final(two)):
+                return 0.5
+    return 1.0
+
+
+def _initial(sound: str) -> str:
+    return "" if sound[0] in "aeo" else sound[0]
+
+
+def _final(sound: str) -> str:
+    return sound[len(_initial(sound)) :]
+
+
+def syllables(text: str) -> tuple[Syllable, ...]:
+    """The sounds of a text. Numbers become the words they are spoken with; punctuation leaves a break and nothing else."""
+    return tuple(_syllables(text))
+
+
+def _syllables(text: str) -> Iterator[Syllable]:
+    last_end = 0
+    first = True
+    for token in _TOKEN.finditer(text):
+        gap = text[last_end : token.start()]
+        broken = first or bool(gap.strip())
+        first = False
+        last_end = token.end()
+        spelled = spoken_number(token.group()) if token.lastgroup == "number" else token.group().lower()
+        for char in spelled:
+            yield Syllable(char, sounds_of(char), token.start(), token.end(), broken)
+            broken = False
