@@ -1,0 +1,1 @@
+"""The thinking of media-ingest: no I/O, no framework."""

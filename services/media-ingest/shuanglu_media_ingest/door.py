@@ -1,0 +1,292 @@
+"""The upload door: tus 1.0 over HTTP, below /files/, behind the gateway.
+
+Bodies are streamed: at most one checkpoint (4 MiB) of a request is in memory. An upload is seen by who created it and
+by the tenant's administrators; for everybody else it does not exist.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shuanglu_common.access import UPLOAD_ROLES, Role
+from shuanglu_common.auth import Principal, current_principal
+from shuanglu_common.clock import Clock
+from shuanglu_common.errors import ShuangluError
+from shuanglu_common.http_server import error_response
+from shuanglu_media_ingest import metrics
+from shuanglu_media_ingest.domain import tus
+from shuanglu_media_ingest.spool import Spool, Upload, Writer
+from shuanglu_media_ingest.tus_errors import (
+    ChecksumMismatch,
+    ContentTypeWrong,
+    FinalUpload,
+    HeaderWrong,
+    OffsetWrong,
+    Refusal,
+    TooLarge,
+    TooManyUploads,
+    UploadGone,
+    VersionWrong,
+)
+
+CHECKPOINT_BYTES = 4 << 20
+BODY_TYPE = "application/offset+octet-stream"
+METHODS = ["OPTIONS", "POST", "HEAD", "PATCH", "DELETE"]
+Answer = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a tenant may do."""
+
+    max_upload_bytes: int
+    max_uploads: int
+    expiry_s: int
+
+
+class UploadDoor:
+    """Answers tus requests."""
+
+    def __init__(self, spool: Spool, limits: Limits, clock: Clock) -> None:
+        """`clock` decides when uploads expire."""
+        self._spool, self._limits, self._clock = spool, limits, clock
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        collection: dict[str, Answer] = {"OPTIONS": self._options, "POST": self._create}
+        single: dict[str, Answer] = {
+            "OPTIONS": self._options,
+            "HEAD": self._head,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+        return Starlette(
+            routes=[
+                Route("/files/", _answering(collection), methods=METHODS),
+                Route("/files", _answering(collection), methods=METHODS),
+                Route("/files/{upload_id}", _answering(single), methods=METHODS),
+            ]
+        )
+
+    async def reap(self, stopping: asyncio.Event, every_s: float = 60) -> None:
+        """Removes expired uploads until told to stop."""
+        while not stopping.is_set():
+            metrics.UPLOADS_EXPIRED.inc(await asyncio.to_thread(self._spool.reap, self._clock.now_us()))
+            try:
+                await asyncio.wait_for(stopping.wait(), every_s)
+            except TimeoutError:
+                continue
+
+    async def _options(self, _request: Request) -> Response:
+        return Response(
+            status_code=204,
+            headers={
+                "Tus-Version": tus.VERSION,
+                "Tus-Extension": tus.EXTENSIONS,
+                "Tus-Max-Size": str(self._limits.max_upload_bytes),
+                "Tus-Checksum-Algorithm": ",".join(tus.CHECKSUMS),
+            },
+        )
+
+    async def _create(self, request: Request) -> Response:
+        principal = _uploader()
+        if "upload-defer-length" in request.headers:
+            raise HeaderWrong("Upload-Defer-Length is not supported: send Upload-Length")
+        metadata = request.headers.get("upload-metadata", "")
+        tus.metadata(metadata)
+        concat = tus.concat(request.headers.get("upload-concat"))
+        if await asyncio.to_thread(self._spool.count_open, principal.tenant) >= self._limits.max_uploads:
+            raise TooManyUploads
+        if concat is not None and not concat.partial:
+            return await self._join(principal, metadata, concat.parts)
+        length = self._allowed(tus.number("Upload-Length", request.headers.get("upload-length")))
+        upload = self._new(principal, metadata, length, partial=concat is not None)
+        await asyncio.to_thread(self._spool.create, upload)
+        if request.headers.get("content-type") == BODY_TYPE:
+            upload = await self._receive(request, upload)
+        return _created(upload)
+
+    async def _join(self, principal: Principal, metadata: str, ids: tuple[str, ...]) -> Response:
+        parts = [await self._find(principal, part) for part in ids]
+        if not all(part.partial and part.complete for part in parts):
+            raise HeaderWrong("Upload-Concat names an upload that is not partial or not complete")
+        length = self._allowed(sum(part.length for part in parts))
+        final = self._new(principal, metadata, length, parts=ids)
+        return _created(await asyncio.to_thread(self._spool.join, final, parts))
+
+    async def _head(self, request: Request) -> Response:
+        upload = await self._find(_uploader(), request.path_params["upload_id"])
+        headers = {**_state(upload), "Upload-Length": str(upload.length), "Cache-Control": "no-store"}
+        if upload.metadata:
+            headers["Upload-Metadata"] = upload.metadata
+        if upload.partial:
+            headers["Upload-Concat"] = "partial"
+        if upload.parts:
+            headers["Upload-Concat"] = "final;" + " ".join(f"/files/{part}" for part in upload.parts)
+        return Response(status_code=200, headers=headers)
+
+    async def _patch(self, request: Request) -> Response:
+        if request.headers.get("content-type") != BODY_TYPE:
+            raise ContentTypeWrong
+        offset = tus.number("Upload-Offset", request.headers.get("upload-offset"))
+        upload = await self._find(_uploader(), request.path_params["upload_id"])
+        if upload.parts:
+            raise FinalUpload
+        if offset != upload.offset:
+            raise OffsetWrong
+        upload = await self._receive(request, upload)
+        return Response(status_code=204, headers=_state(upload))
+
+    async def _delete(self, request: Request) -> Response:
+        upload = await self._find(_uploader(), request.path_params["upload_id"])
+        await asyncio.to_thread(self._spool.delete, upload)
+        return Response(status_code=204)
+
+    async def _receive(self, request: Request, upload: Upload) -> Upload:
+        """Appends the body. Bytes that arrived count even if the client goes away, unless a checksum was promised."""
+        checksum = tus.checksum(request.headers.get("upload-checksum"))
+        announced = request.headers.get("content-length")
+        if announced is not None and upload.offset + tus.number("Content-Length", announced) > upload.length:
+            raise TooLarge("the body is longer than the rest of the upload")
+        writer = await asyncio.to_thread(self._spool.writer, upload)
+        try:
+            if writer.upload.offset != upload.offset:
+                raise OffsetWrong
+            await self._append(request, writer, checksum)
+            return writer.upload
+        finally:
+            await asyncio.to_thread(writer.close)
+
+    async def _append(self, request: Request, writer: Writer, checksum: tus.Checksum | None) -> None:
+        digest = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
+        room = writer.upload.length - writer.upload.offset
+        try:
+            async for block in _blocks(request):
+                room -= len(block)
+                if room < 0:
+                    raise TooLarge("the body is longer than the rest of the upload")
+                if digest:
+                    await asyncio.to_thread(digest.update, block)
+                await asyncio.to_thread(writer.write, block)
+                metrics.UPLOADED_BYTES.inc(len(block))
+                if not digest:
+                    await asyncio.to_thread(writer.checkpoint, self._expiry())
+        except ClientDisconnect:
+            return
+        if digest and checksum:
+            if digest.digest() != checksum.digest:
+                raise ChecksumMismatch
+            await asyncio.to_thread(writer.checkpoint, self._expiry())
+
+    async def _find(self, principal: Principal, upload_id: str) -> Upload:
+        upload = await asyncio.to_thread(self._spool.find, principal.tenant, upload_id)
+        own = upload.subject == principal.subject or Role.ADMIN in principal.roles
+        if not own or upload.expires_at_us <= self._clock.now_us():
+            raise UploadGone
+        return upload
+
+    def _new(
+        self, principal: Principal, metadata: str, length: int, *, partial: bool = False, parts: tuple[str, ...] = ()
+    ) -> Upload:
+        return Upload(
+            upload_id=secrets.token_hex(16),
+            tenant=principal.tenant,
+            subject=principal.subject,
+            length=length,
+            offset=0,
+            expires_at_us=self._expiry(),
+            metadata=metadata,
+            partial=partial,
+            parts=parts,
+        )
+
+    def _allowed(self, length: int) -> int:
+        if length > self._limits.max_upload_bytes:
+            raise TooLarge
+        return length
+
+    def _expiry(self) -> int:
+        return self._clock.now_us() + self._limits.expiry_s * 1_000_000
+
+
+def _uploader() -> Principal:
+    principal = current_principal()
+    principal.require_any(UPLOAD_ROLES)
+    return principal
+
+
+def _answering(answers: dict[str, Answer]) -> Answer:
+    """One endpoint for a path: chooses by method, checks the version, tells errors."""
+
+    async def endpoint(request: Request) -> Response:
+        response = await _answer(answers, request)
+        response.headers["Tus-Resumable"] = tus.VERSION
+        return response
+
+    return endpoint
+
+
+async def _answer(answers: dict[str, Answer], request: Request) -> Response:
+    # Clients behind old proxies name the method in a header. Only for POST, which never passes without a token.
+    method = request.method
+    if method == "POST":
+        method = request.headers.get("x-http-method-override", method).upper()
+    answer = answers.get(method)
+    try:
+        if answer is None:
+            return Response(status_code=405, headers={"Allow": ", ".join(answers)})
+        if method != "OPTIONS" and request.headers.get("tus-resumable") != tus.VERSION:
+            raise VersionWrong
+        return await answer(request)
+    except tus.HeaderInvalid as error:
+        return _told(HeaderWrong(str(error)))
+    except Refusal as error:
+        return _told(error)
+    except ShuangluError as error:
+        return error_response(error)
+
+
+def _told(error: Refusal) -> JSONResponse:
+    response = error_response(error)
+    response.status_code = error.http_status
+    if isinstance(error, VersionWrong):
+        response.headers["Tus-Version"] = tus.VERSION
+    return response
+
+
+def _created(upload: Upload) -> Response:
+    # Relative: the gateway's name and scheme are not known here.
+    return Response(status_code=201, headers={"Location": f"/files/{upload.upload_id}", **_state(upload)})
+
+
+def _state(upload: Upload) -> dict[str, str]:
+    return {
+        "Upload-Offset": str(upload.offset),
+        "Upload-Expires": formatdate(upload.expires_at_us / 1e6, usegmt=True),
+    }
+
+
+async def _blocks(request: Request) -> AsyncIterator[bytearray]:
+    """The body in checkpoints. When the client goes away, what has arrived comes first, then ClientDisconnect."""
+    block = bytearray()
+    try:
+        async for chunk in request.stream():
+            block += chunk
+            if len(block) >= CHECKPOINT_BYTES:
+                yield block
+                block = bytearray()
+    except ClientDisconnect:
+        if block:
+            yield block
+        raise
+    if block:
+        yield block

@@ -1,0 +1,104 @@
+"""Between the domain and the contracts: one function a message."""
+
+from collections.abc import Iterable, Sequence
+
+from shuanglu.common.v1.types_pb2 import Inspection as InspectionProto
+from shuanglu.common.v1.types_pb2 import ObjectRef, Participant, ParticipantRole, TrackKind
+from shuanglu.media.v1.import_service_pb2 import Import as ImportProto
+from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, ImportState
+from shuanglu.media.v1.track_pb2 import Gap, Segment, TimelineNode, Track
+from shuanglu_media_ingest.domain.imports import Import, Inspection, Node, Person, SourceFile
+from shuanglu_media_ingest.domain.survey import Medium
+from shuanglu_media_ingest.domain.timeline import Stretch
+from shuanglu_media_ingest.errors import FileRolesInvalid
+from shuanglu_media_ingest.segmenter import Piece, TrackInHand
+
+_KINDS = {Medium.AUDIO: TrackKind.TRACK_KIND_AUDIO, Medium.VIDEO: TrackKind.TRACK_KIND_VIDEO}
+_ROLE = "PARTICIPANT_ROLE_"
+
+
+def person_of(participant: Participant) -> Person:
+    """Role without its prefix; empty if unspecified. Raises FileRolesInvalid for a role that nobody knows."""
+    try:
+        role = ParticipantRole.Name(participant.role).removeprefix(_ROLE)
+    except ValueError as error:
+        raise FileRolesInvalid("A file names a role that does not exist.") from error
+    return Person(participant.participant_id, "" if role == "UNSPECIFIED" else role)
+
+
+def files_of(request: ImportRecordingRequest) -> tuple[SourceFile, ...]:
+    """The files as the caller named them."""
+    return tuple(
+        SourceFile(file.upload_id, tuple(person_of(each) for each in file.participants), file.offset_ms)
+        for file in request.files
+    )
+
+
+def nodes_of(request: ImportRecordingRequest) -> tuple[Node, ...]:
+    """The timeline; a take that is not set is the first."""
+    return tuple(Node(node.node_id, node.start_ms, node.end_ms, node.take or 1) for node in request.timeline)
+
+
+def import_message(record: Import) -> ImportProto:
+    """An import as the caller sees it."""
+    return ImportProto(
+        import_id=record.import_id,
+        session_id=record.session_id,
+        state=ImportState.Value(f"IMPORT_STATE_{record.state}"),
+        failure_reason=record.failure_reason,
+        failure_help=record.failure_help,
+        stored_bytes=record.stored_bytes,
+        total_bytes=record.total_bytes,
+        tracks=[Track.FromString(track) for track in record.tracks],
+        created_at_us=record.created_at_us,
+    )
+
+
+def inspection_message(inspection: Inspection) -> InspectionProto:
+    """What the strategy asks."""
+    return InspectionProto(
+        face_frames_per_kilosecond=inspection.face_frames_per_kilosecond, languages=inspection.languages
+    )
+
+
+def node_messages(nodes: Iterable[Node]) -> list[TimelineNode]:
+    """The timeline."""
+    return [
+        TimelineNode(node_id=node.node_id, start_ms=node.start_ms, end_ms=node.end_ms, take=node.take) for node in nodes
+    ]
+
+
+def track_message(track: TrackInHand, people: Sequence[Person], init: ObjectRef, original: ObjectRef) -> Track:
+    """A track while it grows: no end, no count yet."""
+    return Track(
+        track_id=track.track_id,
+        kind=_KINDS[track.stream.medium],
+        participants=[
+            Participant(participant_id=person.participant_id, role=ParticipantRole.Value(_ROLE + person.role))
+            for person in people
+        ],
+        init=init,
+        codec=track.codec,
+        start_ms=track.start_ms,
+        width=track.source.width,
+        height=track.source.height,
+        sample_rate=track.sample_rate,
+        derived=track.source.derived,
+        original=original,
+    )
+
+
+def segment_message(piece: Piece, stored: ObjectRef) -> Segment:
+    """A stored segment."""
+    return Segment(
+        track_id=piece.track.track_id,
+        index=piece.index,
+        object=stored,
+        start_ms=piece.start_ms,
+        end_ms=piece.end_ms,
+    )
+
+
+def gap_messages(track_id: str, gaps: Iterable[Stretch]) -> list[Gap]:
+    """Holes of a track."""
+    return [Gap(track_id=track_id, start_ms=gap.start_ms, end_ms=gap.end_ms) for gap in gaps]
