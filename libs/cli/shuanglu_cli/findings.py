@@ -1,5 +1,7 @@
-"""Findings as a table: failed first, then unsure, then passed."""
+"""Findings on a terminal: what failed first, then what is unsure, then what passed; the last line is the verdict."""
 
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from shuanglu.common.v1.types_pb2 import Outcome, ParticipantRole
@@ -8,16 +10,34 @@ from shuanglu.report.v1.report_pb2 import Report
 from shuanglu_cli.terminal import clock, outcome_mark
 
 ORDER = {Outcome.OUTCOME_FAIL: 0, Outcome.OUTCOME_UNSURE: 1, Outcome.OUTCOME_UNSPECIFIED: 1, Outcome.OUTCOME_PASS: 2}
+WHOLE_SESSION = "session"
 
 
-def findings_table(report: Report) -> Table:
-    """All findings of a report."""
+def print_report(report: Report, console: Console) -> None:
+    """The table, a sentence for everything that did not pass, the verdict."""
+    findings = sorted(report.result.findings, key=_by_outcome_and_time)
+    console.print(findings_table(findings))
+    for finding in findings:
+        if finding.outcome != Outcome.OUTCOME_PASS:
+            console.print(sentences(finding), highlight=False)
+    console.print(verdict_line(report), highlight=False)
+
+
+def findings_table(findings: list[Finding]) -> Table:
+    """A line for each finding, narrow enough for 80 columns."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("outcome", "check", "node", "who", "time", "measured", "limit", "what was found"):
-        table.add_column(heading, no_wrap=heading != "what was found")
-    for finding in sorted(report.result.findings, key=_by_outcome_and_time):
+    for heading in ("outcome", "check", "where", "time", "measured", "limit"):
+        table.add_column(heading, no_wrap=True)
+    for finding in findings:
         table.add_row(*_cells(finding))
     return table
+
+
+def sentences(finding: Finding) -> str:
+    """What was found, in Chinese and English."""
+    mark = outcome_mark(finding.outcome)
+    head = f"{mark}  {clock(finding.interval.start_ms)}  {escape(finding.check_id)} · {escape(_where(finding))}"
+    return "\n    ".join([head, *(escape(text) for text in (finding.message_zh, finding.message_en) if text)])
 
 
 def verdict_line(report: Report) -> str:
@@ -34,18 +54,21 @@ def _by_outcome_and_time(finding: Finding) -> tuple[int, int]:
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:
-    role = ParticipantRole.Name(finding.role).removeprefix("PARTICIPANT_ROLE_").lower()
-    node = finding.node_id + (f" #{finding.take}" if finding.take > 1 else "")
     return (
         outcome_mark(finding.outcome),
-        finding.check_id,
-        node or "session",
-        "" if role == "unspecified" else role,
+        escape(finding.check_id),
+        escape(_where(finding)),
         f"{clock(finding.interval.start_ms)}–{clock(finding.interval.end_ms)}",
         _number(finding.measured, finding.unit) if finding.HasField("measured") else "",
         _number(finding.threshold, finding.unit) if finding.HasField("threshold") else "",
-        finding.message_zh + (f"\n{finding.message_en}" if finding.message_en else ""),
     )
+
+
+def _where(finding: Finding) -> str:
+    role = ParticipantRole.Name(finding.role).removeprefix("PARTICIPANT_ROLE_").lower()
+    take = f" #{finding.take}" if finding.take > 1 else ""
+    who = "" if role == "unspecified" else f" {role}"
+    return (finding.node_id or WHOLE_SESSION) + take + who
 
 
 def _number(value: float, unit: str) -> str:

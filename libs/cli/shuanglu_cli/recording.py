@@ -43,7 +43,11 @@ class Recording:
 
 def read_order(file: Path) -> tuple[Order, Channel.ValueType]:
     """An order as proto JSON, with an optional `channel`; `IMPORT` if it has none. Raises Usage."""
-    content = dict(_read_json(file))
+    content = _read_json(file)
+    if not isinstance(content, dict):
+        raise Usage(
+            f"{file} is not an order", "it is no JSON object", "see samples/personal-loan/order.json", "BAD_ORDER"
+        )
     channel = read_channel(str(content.pop("channel", "IMPORT")))
     try:
         return ParseDict(content, Order()), channel

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -46,8 +47,8 @@ def verdict_exit_code(outcome: Outcome.ValueType) -> ExitCode:
 
 def clock(at_ms: int) -> str:
     """A position on the recording as `mm:ss.d`."""
-    minutes, rest_ms = divmod(at_ms, 60_000)
-    return f"{minutes:02d}:{rest_ms / 1000:04.1f}"
+    minutes, tenths = divmod(round(at_ms / 100), 600)
+    return f"{minutes:02d}:{tenths / 10:04.1f}"
 
 
 def as_dict(message: Message) -> dict[str, Any]:
@@ -65,10 +66,10 @@ def print_error(error: CliError, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"reason": error.reason, "message": error.what, "why": error.why, "help": error.help}})
         return
-    err.print(f"[red]✕[/] {error.what}", highlight=False)
+    err.print(f"[red]✕[/] {escape(error.what)}", highlight=False)
     for label, text in (("why", error.why), ("do", error.help)):
         if text:
-            err.print(f"  [dim]{label}:[/] {text}", highlight=False)
+            err.print(f"  [dim]{label}:[/] {escape(text)}", highlight=False)
 
 
 def upload_progress(*, visible: bool) -> Progress:

@@ -11,14 +11,10 @@ from rich.table import Table
 
 from shuanglu.report.v1.report_service_pb2 import GetReportPdfRequest
 from shuanglu_cli.commands.import_ import follow, send
-from shuanglu_cli.errors import Usage as WrongUsage
-from shuanglu_cli.findings import findings_table, verdict_line
-from shuanglu_cli.gateway import Gateway
-from shuanglu_cli.recording import Recording, assign_roles, read_order
-from shuanglu_cli.target import Target
+from shuanglu_cli.findings import print_report
 from shuanglu_cli.terminal import as_dict, verdict_exit_code
-from shuanglu_cli.uploads import UploadDoor
 from shuanglu_stack.announcer import ConsoleAnnouncer
+from shuanglu_stack.sampling import client_of, sample_recording
 from shuanglu_stack.settings import StackSettings
 from shuanglu_stack.stack import EmbeddedStack, StackOptions
 from shuanglu_stack.usage import Usage
@@ -44,10 +40,10 @@ def run_demo(root: Path, out: Path, console: Console) -> int:
         time.sleep(IDLE_S)
         before = stack.usage()
         started = time.monotonic()
-        target = Target(gateway=stack.gateway_url, token=stack.token(), ca=stack.ca)
-        with Gateway(target) as gateway, UploadDoor(target) as door:
+        with client_of(stack) as client:
+            gateway = client.gateway
             console.print("\nimporting the sample …")
-            session = send(gateway, door, recording, visible=True)
+            session = send(gateway, client.door, recording, visible=True)
             report = follow(gateway, session.session_id, WAIT_S, visible=True)
             wall_s = time.monotonic() - started
             after = stack.usage()
@@ -56,27 +52,12 @@ def run_demo(root: Path, out: Path, console: Console) -> int:
     (out / "report.json").write_text(json.dumps(as_dict(report), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     (out / "report.pdf").write_bytes(pdf)
     recorded_min = report.result.duration_ms / MINUTE_MS
-    console.print(findings_table(report))
     console.print(cost_table(costs(idle_before, before, after, wall_s), recorded_min))
     console.print(
         f"{wall_s:.1f} s for {recorded_min * 60:.1f} s of recording; wrote {out}/report.json, {out}/report.pdf"
     )
-    console.print(verdict_line(report))
+    print_report(report, console)
     return int(verdict_exit_code(report.verdict))
-
-
-def sample_recording(folder: Path) -> Recording:
-    """A sample's files as they would be named on the command line. Raises WrongUsage."""
-    if not folder.is_dir():
-        raise WrongUsage(f"there is no sample in {folder}", "", "run this in the repository's folder", "NO_SAMPLE")
-    order, channel = read_order(folder / "order.json")
-    photo = folder / "id_photo.jpg"
-    return Recording(
-        files=assign_roles([str(file) for file in sorted(folder.glob("*.mp4"))]),
-        order=order,
-        channel=channel,
-        id_photo=photo if photo.exists() else None,
-    )
 
 
 def costs(

@@ -11,7 +11,7 @@ from shuanglu.report.v1.report_service_pb2 import GetReportRequest, InspectionPh
 from shuanglu.session.v1.session_pb2 import Session
 from shuanglu_cli.app import JsonFlag, app, command, target_of
 from shuanglu_cli.errors import ExitCode, Refused
-from shuanglu_cli.findings import findings_table, verdict_line
+from shuanglu_cli.findings import print_report
 from shuanglu_cli.gateway import Gateway
 from shuanglu_cli.recording import (
     Recording,
@@ -31,7 +31,7 @@ Files = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE...",
-        help="Recordings. Who is in each: by its name customer*, agent*, or FILE:CUSTOMER,AGENT; one file alone has both.",
+        help="Recordings. Who is in each: by its name customer*, agent*, or FILE:CUSTOMER,AGENT; one alone has both.",
     ),
 ]
 
@@ -74,8 +74,7 @@ def import_(
     if as_json:
         print_json(as_dict(report))
     else:
-        out.print(findings_table(report))
-        out.print(verdict_line(report))
+        print_report(report, out)
     return verdict_exit_code(report.verdict)
 
 

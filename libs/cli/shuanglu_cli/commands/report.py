@@ -8,7 +8,7 @@ import typer
 from shuanglu.report.v1.report_service_pb2 import GetReportPdfRequest, GetReportRequest
 from shuanglu_cli.app import JsonFlag, app, command, target_of
 from shuanglu_cli.errors import ExitCode
-from shuanglu_cli.findings import findings_table, verdict_line
+from shuanglu_cli.findings import print_report
 from shuanglu_cli.gateway import Gateway
 from shuanglu_cli.terminal import as_dict, err, out, print_json, verdict_exit_code
 
@@ -33,6 +33,5 @@ def report(
     if as_json:
         print_json(as_dict(found))
     else:
-        out.print(findings_table(found))
-        out.print(verdict_line(found))
+        print_report(found, out)
     return verdict_exit_code(found.verdict)

@@ -1,0 +1,125 @@
+"""Uploads against a small tus server that breaks when it is told to."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shuanglu_cli import uploads
+from shuanglu_cli.errors import NoEntry, Refused, Unreachable
+from shuanglu_cli.target import Target
+from shuanglu_cli.uploads import UploadDoor
+
+
+@dataclass
+class TusServer:
+    """tus 1.0 core, creation and checksum, for one upload; `breaks` are answers or errors to give instead, in order."""
+
+    size: int = -1
+    stored: bytearray = field(default_factory=bytearray)
+    breaks: list[Callable[[httpx.Request], httpx.Response]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request.method)
+        if self.breaks and request.method == "PATCH":
+            return self.breaks.pop(0)(request)
+        if request.method == "POST":
+            self.size = int(request.headers["Upload-Length"])
+            return httpx.Response(201, headers={"Location": "abc123"})
+        if request.method == "HEAD":
+            return httpx.Response(200, headers={"Upload-Offset": str(len(self.stored))})
+        assert request.headers["Upload-Offset"] == str(len(self.stored))
+        algorithm, _, checksum = request.headers["Upload-Checksum"].partition(" ")
+        assert base64.b64decode(checksum) == hashlib.new(algorithm, request.content).digest()
+        self.stored += request.content
+        return httpx.Response(204, headers={"Upload-Offset": str(len(self.stored))})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "RETRY_DELAYS_S", (0.0, 0.0))
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 1000)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "customer.mp4"
+    path.write_bytes(bytes(range(256)) * 10)
+    return path
+
+
+def door(server: TusServer) -> UploadDoor:
+    return UploadDoor(Target(gateway="https://gateway", token="t"), httpx.MockTransport(server))
+
+
+def test_a_file_arrives_in_chunks_with_checksums(file: Path) -> None:
+    server, heard = TusServer(), list[int]()
+    with door(server) as uploading:
+        assert uploading.upload(file, heard.append) == "abc123"
+    assert bytes(server.stored) == file.read_bytes()
+    assert heard == [1000, 2000, 2560]
+    assert server.requests == ["POST", "PATCH", "PATCH", "PATCH"]
+
+
+def test_an_empty_file_is_an_upload_without_bytes(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    server = TusServer()
+    with door(server) as uploading:
+        uploading.upload(empty)
+    assert (server.size, server.requests) == (0, ["POST"])
+
+
+def test_a_broken_connection_is_taken_up_where_the_server_stands(file: Path) -> None:
+    server = TusServer()
+
+    def half_arrives(request: httpx.Request) -> httpx.Response:
+        server.stored += request.content[:400]
+        raise httpx.ReadError("gone", request=request)
+
+    server.breaks = [half_arrives]
+    with door(server) as uploading:
+        uploading.upload(file)
+    assert bytes(server.stored) == file.read_bytes()
+
+
+@pytest.mark.parametrize("status", [409, 423, 460, 503])
+def test_what_may_pass_is_tried_again(status: int, file: Path) -> None:
+    server = TusServer(breaks=[lambda _: httpx.Response(status)])
+    with door(server) as uploading:
+        uploading.upload(file)
+    assert bytes(server.stored) == file.read_bytes()
+
+
+def test_an_upload_that_never_moves_is_given_up(file: Path) -> None:
+    server = TusServer(breaks=[lambda _: httpx.Response(503)] * 10)
+    with door(server) as uploading, pytest.raises(Unreachable) as given_up:
+        uploading.upload(file)
+    assert given_up.value.reason == "UPLOAD_STUCK"
+
+
+def test_a_refusal_carries_the_services_reason_and_help(file: Path) -> None:
+    body = {
+        "message": "too large",
+        "details": [{"reason": "UPLOAD_TOO_LARGE", "metadata": {"help": "send at most 20 GiB"}}],
+    }
+    server = TusServer(breaks=[lambda _: httpx.Response(413, json=body)])
+    with door(server) as uploading, pytest.raises(Refused) as refused:
+        uploading.upload(file)
+    assert (refused.value.reason, refused.value.why, refused.value.help) == (
+        "UPLOAD_TOO_LARGE",
+        "too large",
+        "send at most 20 GiB",
+    )
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_does_not_open_is_told_apart(status: int, file: Path) -> None:
+    server = TusServer(breaks=[lambda _: httpx.Response(status, text="Jwt is expired")])
+    with door(server) as uploading, pytest.raises(NoEntry, match="does not open"):
+        uploading.upload(file)
