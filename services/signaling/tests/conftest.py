@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+
 from shuanglu_signaling.domain.desk import Caller, OrderDesk, SessionDesk
 from shuanglu_signaling.domain.lifecycle import Progress
 from shuanglu_signaling.domain.listing import Cursor, SessionFilter
@@ -129,7 +130,7 @@ def fits(session: Session, wanted: SessionFilter) -> bool:
     )
 
 
-ADMITTED = Resolution("personal-loan", "b" * 64, True, "", "", "", (), Inspection(2000, ("zh", "en")))  # noqa: FBT003
+ADMITTED = Resolution("personal-loan", "b" * 64, True, "", "", "", (), Inspection(2000, ("zh", "en")))
 REFUSED = replace(
     ADMITTED,
     admitted=False,

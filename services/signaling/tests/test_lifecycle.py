@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shuanglu_signaling.domain.lifecycle import Progress
 from shuanglu_signaling.domain.words import SessionState
 

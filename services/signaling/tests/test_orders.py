@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shuanglu_signaling.domain.desk import Caller
 from shuanglu_signaling.domain.order import Customer, mask_name, mask_number, validate
 from shuanglu_signaling.errors import OrderInvalid, OrderNoTaken, OrderNotFound, SessionTokenTooNarrow

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shuanglu_signaling.domain.desk import Caller
 from shuanglu_signaling.domain.listing import Cursor, SessionFilter, page_size, read_token, write_token
 from shuanglu_signaling.domain.session import Participant, name_participants, validate
