@@ -3,6 +3,8 @@
 from shuanglu_cli.app import app
 from shuanglu_cli.commands import deadletter, import_, report, status, strategy, token
 
+__all__ = ["app", "main"]
+
 # Each of these adds its command to the app when it is imported; the names are only used here.
 COMMANDS = (import_, report, status, strategy, token, deadletter)
 

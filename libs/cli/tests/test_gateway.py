@@ -36,7 +36,7 @@ class Sessions(SessionServiceServicer):
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     server = grpc.server(ThreadPoolExecutor(max_workers=1))
-    add_SessionServiceServicer_to_server(Sessions(), server)
+    add_SessionServiceServicer_to_server(Sessions(), server)  # type: ignore[abstract]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with Gateway(Target(gateway=f"http://127.0.0.1:{port}", token="t")) as connected:

@@ -148,7 +148,8 @@ async def read_one(bus: Bus, number: int) -> Listed:
 async def read_all(bus: Bus) -> AsyncIterator[Listed]:
     """All dead letters, oldest first."""
     state = (await bus.jetstream.stream_info(Stream.DEADLETTER)).state
-    for number in range(state.first_seq, state.last_seq + 1):
+    # A stream that never held anything has its first sequence at 0, which the bus refuses to read.
+    for number in range(max(1, state.first_seq), state.last_seq + 1):
         try:
             yield await read_one(bus, number)
         except DeadLetterMissing:
