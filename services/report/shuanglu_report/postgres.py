@@ -119,6 +119,8 @@ class PostgresReportRows:
         query = sa.select(REPORTS).where(REPORTS.c.tenant == tenant)
         if wanted.verdict:
             query = query.where(REPORTS.c.verdict == wanted.verdict)
+        if wanted.session_id:
+            query = query.where(REPORTS.c.session_id == wanted.session_id)
         if wanted.from_us:
             query = query.where(REPORTS.c.created_at_us >= wanted.from_us)
         if wanted.to_us:

@@ -51,7 +51,7 @@ class ReportRpc(ReportServiceServicer):
         """See the proto."""
         principal = current_principal()
         tenant = principal.tenant
-        wanted = RowFilter(request.verdict, request.created_from_us, request.created_to_us)
+        wanted = RowFilter(request.verdict, request.created_from_us, request.created_to_us, principal.session_id or "")
         size = page_size(request.page_size)
         start = position_of(request.page_token, tenant, wanted)
         rows = await self.rows.page(tenant, wanted, start, size + 1)

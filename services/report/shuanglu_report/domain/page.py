@@ -4,7 +4,7 @@ The values are what the template prints; it decides nothing. Every finding tells
 and where to look.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -214,17 +214,3 @@ def _proof(report: Report) -> Values:
 
 def _form(width: int, height: int, sample_rate: int) -> str:
     return f"{width}×{height}" if width else f"{sample_rate:,} Hz" if sample_rate else ""
-
-
-def texts(values: object) -> Mapping[str, None]:
-    """Every string among the values, once, in the order of the page: what the font must be able to print."""
-    found: dict[str, None] = {}
-    if isinstance(values, str):
-        found[values] = None
-    elif isinstance(values, dict):
-        for value in values.values():
-            found.update(texts(value))
-    elif isinstance(values, list):
-        for value in values:
-            found.update(texts(value))
-    return found

@@ -22,7 +22,7 @@ def page_size(asked: int) -> int:
 
 def _mark(tenant: str, wanted: RowFilter) -> bytes:
     """Tells lists apart, so that a token of one is refused by another."""
-    text = f"{tenant}\0{wanted.verdict}\0{wanted.from_us}\0{wanted.to_us}"
+    text = f"{tenant}\0{wanted.verdict}\0{wanted.from_us}\0{wanted.to_us}\0{wanted.session_id}"
     return hashlib.sha256(text.encode()).digest()[:_MARK_BYTES]
 
 

@@ -35,11 +35,13 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """Which rows a list shows. 0 and OUTCOME_UNSPECIFIED mean all; `to_us` is exclusive."""
+    """Which rows a list shows. 0, OUTCOME_UNSPECIFIED and an empty session mean all; `to_us` is exclusive."""
 
     verdict: Outcome.ValueType
     from_us: int
     to_us: int
+    # For a token that opens one session only.
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
