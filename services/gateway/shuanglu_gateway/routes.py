@@ -72,6 +72,8 @@ def plain_routes() -> list[Config]:
             "match": {"prefix": "/hls/"},
             "typed_per_filter_config": not_transcoded(),
             "route": {"cluster": REPLAY, "timeout": "60s", "retry_policy": RETRY},
+            # A span would carry the path, and the path of a replay link is its key.
+            "tracing": {name: {"numerator": 0} for name in ("client_sampling", "random_sampling", "overall_sampling")},
         },
     ]
 

