@@ -56,12 +56,12 @@ install_debian_packages() {
   DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The newest Python that is supported.
+# A Python that is supported; first the one that is tested most.
 find_python() {
   local candidate
-  for candidate in ${SHUANGLU_PYTHON:-python3.13 python3.12 python3.11 python3}; do
+  for candidate in ${SHUANGLU_PYTHON:-python3.11 python3.12 python3.13 python3}; do
     if command -v "$candidate" >/dev/null &&
-      "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; then
+      "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
       printf '%s\n' "$candidate"
       return 0
     fi

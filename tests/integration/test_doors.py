@@ -1,6 +1,7 @@
 """Every door gives the same report, to those who may have it and to nobody else."""
 
 import json
+import ssl
 import struct
 from collections.abc import Iterator
 
@@ -27,9 +28,7 @@ def web(stack: EmbeddedStack) -> Iterator[httpx.Client]:
         yield client
 
 
-def _trust(stack: EmbeddedStack) -> object:
-    import ssl
-
+def _trust(stack: EmbeddedStack) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(stack.ca))
 
 
@@ -158,7 +157,7 @@ def test_calls_between_services_are_not_public(client: Client) -> None:
         client.gateway.strategies.ResolveStrategy(
             ResolveStrategyRequest(channel=Channel.CHANNEL_REMOTE), timeout=5, metadata=client.gateway.metadata
         )
-    assert refused.value.code() in {  # type: ignore[attr-defined]
+    assert refused.value.code() in {
         grpc.StatusCode.UNIMPLEMENTED,
         grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.NOT_FOUND,

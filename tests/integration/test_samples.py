@@ -53,9 +53,10 @@ def matches(finding: Finding, expected: dict[str, Any]) -> bool:
         return False
     start_ms, end_ms = finding.interval.start_ms, finding.interval.end_ms
     if finding.check_id in SHARP:
-        return abs(start_ms - expected["start_ms"]) <= TOLERANCE_MS and abs(end_ms - expected["end_ms"]) <= TOLERANCE_MS
+        off_ms = max(abs(start_ms - expected["start_ms"]), abs(end_ms - expected["end_ms"]))
+        return bool(off_ms <= TOLERANCE_MS)
     inside = expected["start_ms"] - TOLERANCE_MS <= start_ms and end_ms <= expected["end_ms"] + TOLERANCE_MS
-    return inside and start_ms < end_ms
+    return bool(inside) and start_ms < end_ms
 
 
 def test_a_session_in_order_passes_with_a_finding_for_every_check(inspected: Inspected) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.json_format import ParseDict, ParseError
 
@@ -17,16 +17,27 @@ from shuanglu.session.v1.session_pb2 import Order, Session
 from shuanglu.session.v1.session_service_pb2 import CreateOrderRequest, CreateSessionRequest
 from shuanglu_cli.errors import Refused, TookTooLong, Unreachable, Usage
 from shuanglu_cli.gateway import Gateway, readable_errors
-from shuanglu_cli.uploads import UploadDoor
+from shuanglu_cli.uploads import Progress
 
 ROLE_PREFIX = "PARTICIPANT_ROLE_"
 CHANNEL_PREFIX = "CHANNEL_"
 LAST_PHASES = {InspectionPhase.INSPECTION_PHASE_REPORTED, InspectionPhase.INSPECTION_PHASE_FAILED}
 RECONNECT_AFTER_S = 1.0
+AWAY_S = 60.0
 
 Roles = tuple[ParticipantRole.ValueType, ...]
 # Name of the file, bytes that are safe, size of the file.
 UploadProgress = Callable[[str, int, int], None]
+
+
+class Door(Protocol):
+    """Where files go in."""
+
+    def upload(self, file: Path, progress: Progress) -> str:
+        """Send a file; the upload's id. Raises CliError."""
+
+    def terminate(self, upload_id: str) -> None:
+        """Forget an upload that will not be used. Raises CliError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,7 @@ def participants_of(roles: Roles) -> list[Participant]:
 
 
 def import_recording(
-    gateway: Gateway, door: UploadDoor, recording: Recording, progress: UploadProgress = lambda *_: None
+    gateway: Gateway, door: Door, recording: Recording, progress: UploadProgress = lambda *_: None
 ) -> Session:
     """Register the order, open a session, send the files, start the inspection. Raises CliError.
 
@@ -167,19 +178,23 @@ def open_session(gateway: Gateway, recording: Recording) -> Session:
 def watch(gateway: Gateway, session_id: str, timeout_s: float) -> Iterator[WatchInspectionResponse]:
     """Every step until the report is there or the import has failed; a broken stream is taken up again.
 
-    Raises CliError.
+    Raises CliError: TookTooLong, or Unreachable if nothing answers for `AWAY_S`.
     """
     deadline = time.monotonic() + timeout_s
+    last_heard = time.monotonic()
     while (left_s := deadline - time.monotonic()) > 0:
         request = WatchInspectionRequest(session_id=session_id)
         stream = gateway.reports.WatchInspection(request, timeout=left_s, metadata=gateway.metadata)
         try:
             with readable_errors():
                 for step in stream:
+                    last_heard = time.monotonic()
                     yield step
                     if step.phase in LAST_PHASES:
                         return
         except Unreachable:
+            if time.monotonic() - last_heard > AWAY_S:
+                raise
             time.sleep(min(RECONNECT_AFTER_S, max(0.0, deadline - time.monotonic())))
     raise TookTooLong(
         f"no report after {timeout_s:.0f} s",
@@ -189,7 +204,7 @@ def watch(gateway: Gateway, session_id: str, timeout_s: float) -> Iterator[Watch
     )
 
 
-def _send(door: UploadDoor, file: Path, progress: UploadProgress) -> str:
+def _send(door: Door, file: Path, progress: UploadProgress) -> str:
     size = file.stat().st_size
     return door.upload(file, lambda safe: progress(file.name, safe, size))
 

@@ -22,7 +22,7 @@ from shuanglu_cli.recording import (
     read_timeline,
     watch,
 )
-from shuanglu_cli.terminal import as_dict, check_progress, out, print_json, upload_progress, verdict_exit_code
+from shuanglu_cli.terminal import as_dict, check_progress, err, out, print_json, upload_progress, verdict_exit_code
 from shuanglu_cli.uploads import UploadDoor
 
 HOUR_S = 3600
@@ -30,7 +30,7 @@ HOUR_S = 3600
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...",
+        metavar="FILE",
         help="Recordings. Who is in each: by its name customer*, agent*, or FILE:CUSTOMER,AGENT; one alone has both.",
     ),
 ]
@@ -70,6 +70,8 @@ def import_(
         session = send(gateway, door, recording, visible=not as_json)
         if not wait:
             return _accepted(session, as_json=as_json)
+        if not as_json:
+            err.print(f"session {session.session_id}", highlight=False)
         report = follow(gateway, session.session_id, timeout, visible=not as_json)
     if as_json:
         print_json(as_dict(report))
