@@ -1,6 +1,7 @@
-"""Conditions of strategies: CEL (the policy language of Kubernetes and Envoy), type-checked when saved, bounded when run.
+"""Conditions of strategies in CEL (as in Kubernetes and Envoy): type-checked when saved, bounded when run.
 
-Orders and findings are declared as protobuf messages, so that a misspelt field is an error of the strategy and not of a session.
+Orders and findings are declared as protobuf messages, so that a misspelt field is an error of the strategy and not of
+a session.
 """
 
 import re

@@ -84,7 +84,8 @@ def _by_schema(parsed: Parsed) -> Iterator[Problem]:
 
 def _unknown(error: ValidationError, path: str, parsed: Parsed) -> Iterator[Problem]:
     known = sorted(error.schema.get("properties", {})) if isinstance(error.schema, dict) else []
-    for name in error.instance:
+    found: Any = error.instance
+    for name in found:
         if name in known:
             continue
         below = f"{path}.{name}" if path else name
@@ -94,11 +95,12 @@ def _unknown(error: ValidationError, path: str, parsed: Parsed) -> Iterator[Prob
         yield Problem(below, f"{what} `{name}`; {hint}", parsed.line(below))
 
 
-def _explained(error: ValidationError) -> str:
-    wanted = error.validator_value
+def _explained(error: ValidationError) -> str:  # noqa: PLR0911 - one sentence for each keyword of the schema
+    wanted: Any = error.validator_value
     match error.validator:
         case "required":
-            missing = [name for name in wanted if name not in error.instance]
+            found: Any = error.instance
+            missing = [name for name in wanted if name not in found]
             return f"missing: {', '.join(missing)}"
         case "enum":
             close = get_close_matches(str(error.instance), [str(one) for one in wanted], n=1)
@@ -132,7 +134,9 @@ def _by_sense(parsed: Parsed) -> Iterator[Problem]:
         if "text" in prompt and "speak" in prompt:
             yield Problem(f"{path}.prompt", "give `text` or `speak`, not both", parsed.line(f"{path}.prompt"))
         if not any(name in prompt for name in ("text", "speak", "must_say", "anchors")):
-            yield Problem(f"{path}.prompt", "give `text`, `speak`, `must_say` or `anchors`", parsed.line(f"{path}.prompt"))
+            yield Problem(
+                f"{path}.prompt", "give `text`, `speak`, `must_say` or `anchors`", parsed.line(f"{path}.prompt")
+            )
         for kind in node.get("checks", ()):
             if kind not in content["checks"]:
                 below = f"{path}.checks"
@@ -162,7 +166,11 @@ def _phrases(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _by_conditions(parsed: Parsed) -> Iterator[Problem]:
-    for name, kind in (("applies_when", OrderCondition), ("admit_when", OrderCondition), ("verdict", FindingsCondition)):
+    for name, kind in (
+        ("applies_when", OrderCondition),
+        ("admit_when", OrderCondition),
+        ("verdict", FindingsCondition),
+    ):
         if name in parsed.content:
             try:
                 kind(parsed.content[name])
@@ -184,7 +192,9 @@ def _strategy(content: dict[str, Any]) -> Strategy:
         admission=Admission(
             content.get("admit_when", ""),
             admission.get("rule", ""),
-            _text(admission["refusal"]) if admission else Text("该渠道不受理此订单。", "This channel is not open to the order."),
+            _text(admission["refusal"])
+            if admission
+            else Text("该渠道不受理此订单。", "This channel is not open to the order."),
         ),
         face_fps=float(inspection.get("face_fps", 2)),
         languages=tuple(inspection.get("languages", ("zh",))),

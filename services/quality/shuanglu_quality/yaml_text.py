@@ -1,4 +1,4 @@
-"""YAML without its traps: no anchors or aliases (a small text can mean gigabytes), no repeated keys, no tags, plain values only.
+"""YAML without its traps: no anchors or aliases (a small text can mean gigabytes), no repeated keys, no tags.
 
 Every value keeps its line, so that a problem can be pointed at.
 """
@@ -76,7 +76,7 @@ def parse(text: str) -> Parsed:
 
 def _no_reuse(event: Any) -> None:
     if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         raise BadText(Problem("", f"anchors and aliases are not allowed (`{event.anchor}`); write the value out", line))
 
 

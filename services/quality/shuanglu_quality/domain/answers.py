@@ -1,4 +1,7 @@
-"""Is an answer a yes? Negation is looked for first, and what is not plainly a yes or a no is unclear: silence or a mumble is no consent."""
+"""Is an answer a yes?
+
+Negation is looked for first, and what is not plainly a yes or a no is unclear: silence or a mumble is no consent.
+"""
 
 import re
 from enum import StrEnum
@@ -17,19 +20,21 @@ class Reply(StrEnum):
 
 # Sounds like a refusal but is none: taken out before negation is looked for.
 _BENIGN = (
-    "没有任何疑问", "没有什么疑问", "没有疑问", "没有疑义", "没有异议", "没有任何异议", "没有意见", "没有任何问题",
-    "没有什么问题", "没有问题", "没问题", "没意见", "没疑问", "没异议", "不好意思", "不错", "无异议", "无疑问", "无问题",
-)  # fmt: skip
-_YES_BENIGN = tuple(phrase for phrase in _BENIGN if phrase not in ("不好意思",))
+    *("没有任何疑问", "没有什么疑问", "没有疑问", "没有疑义", "没有异议", "没有任何异议", "没有意见"),
+    *("没有任何问题", "没有什么问题", "没有问题", "没问题", "没意见", "没疑问", "没异议"),
+    *("不好意思", "不错", "无异议", "无疑问", "无问题"),
+)
+_YES_BENIGN = tuple(phrase for phrase in _BENIGN if phrase != "不好意思")
 _QUESTION = re.compile(r"(.)[不没]\1|吗|呢|什么|怎么|为何|哪|谁|多少|几|why|what|how|which|\?|？", re.IGNORECASE)
 _HEDGE = re.compile(
-    r"如果|要是|可能|也许|大概|考虑|再说|再想|等等|等一下|稍等|应该|不一定|好像|差不多|随便|maybe|perhaps|think about|not sure",
+    r"如果|要是|可能|也许|大概|考虑|再说|再想|等等|等一下|稍等|应该|不一定|好像|差不多|随便"
+    r"|maybe|perhaps|think about|not sure",
     re.IGNORECASE,
 )
 _YES_WORDS = (
-    "同意", "清楚", "确认", "了解", "明白", "知道", "知晓", "知悉", "愿意", "自愿", "可以", "认可", "接受", "理解", "听清", "看清",
-    "没错", "属实", "签署", "是的", "对的", "好的",
-)  # fmt: skip
+    *("同意", "清楚", "确认", "了解", "明白", "知道", "知晓", "知悉", "愿意", "自愿", "可以", "认可"),
+    *("接受", "理解", "听清", "看清", "没错", "属实", "签署", "是的", "对的", "好的"),
+)
 # One-syllable yeses count only if the whole answer is made of them: as sounds they are everywhere.
 _SHORT_YES = re.compile(r"(?:(?:是|对|好|行|嗯|的|啊|呀|哦|噢|我|我们|本人|这|就|了)+)")
 _SHORT_YES_CORE = re.compile(r"[是对好行]")

@@ -1,11 +1,11 @@
-"""Everything that a check may look at beside its own observations: the script, the timeline, and what nobody examined."""
+"""What a check may look at beside its own observations: the script, the timeline, and what nobody examined."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from shuanglu_quality.domain.examined import Examined, Missing
-from shuanglu_quality.domain.findings import EvidenceFrame, Finding, Measure, Quote
+from shuanglu_quality.domain.findings import NO_MEASURE, EvidenceFrame, Finding, Measure, Quote
 from shuanglu_quality.domain.intervals import Interval, intersect, total_ms
 from shuanglu_quality.domain.observations import Recording, Said, TimelineNode
 from shuanglu_quality.domain.strategy import CheckSpec, Strategy
@@ -41,7 +41,7 @@ class Statement:
     message: Text
     expected: Text
     role: Role | None = None
-    measure: Measure = Measure()
+    measure: Measure = NO_MEASURE
     models: tuple[ModelRef, ...] = ()
     frames: tuple[EvidenceFrame, ...] = ()
     quotes: tuple[Quote, ...] = ()

@@ -20,7 +20,7 @@ from shuanglu_quality.domain.words import ModelRef, Role, TrackKind
 NOT_EXAMINED = "NOT_EXAMINED"
 # Segment borders and the last sample of a codec's frame differ by less than this; it is no hole.
 _TOLERANCE_MS = 250
-O = TypeVar("O", FacesSeen, SpeechHeard, WindowPlanned, WindowHeard)
+Seen = TypeVar("Seen", FacesSeen, SpeechHeard, WindowPlanned, WindowHeard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,11 @@ class Missing:
     reason: str
 
 
-def choose(old: O | None, new: O) -> O:
-    """Which of two results of the same work counts: one that succeeded, else the one that sorts first. Order does not matter."""
+def choose(old: Seen | None, new: Seen) -> Seen:
+    """Which of two results of the same work counts: one that succeeded, else the one that sorts first.
+
+    Order does not matter.
+    """
     if old is None or old == new:
         return new
     return min(old, new, key=lambda one: (bool(getattr(one, "failure_reason", "")), repr(one)))

@@ -38,9 +38,15 @@ class Measure:
     unit: str = ""
 
 
+NO_MEASURE = Measure()
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Outcome of one check. `subject` tells findings of one check, node, take and role apart (a phrase, a track, an ordinal)."""
+    """Outcome of one check.
+
+    `subject` tells findings of one check, node, take and role apart (a phrase, a track, an ordinal).
+    """
 
     check: str
     outcome: Outcome
@@ -52,7 +58,7 @@ class Finding:
     node: str = ""
     take: int = 0
     role: Role | None = None
-    measure: Measure = Measure()
+    measure: Measure = NO_MEASURE
     models: tuple[ModelRef, ...] = ()
     frames: tuple[EvidenceFrame, ...] = ()
     quotes: tuple[Quote, ...] = ()

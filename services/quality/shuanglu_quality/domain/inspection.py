@@ -1,4 +1,7 @@
-"""A finished recording and all observations in, findings and verdict out. The same input in any order gives the same output."""
+"""A finished recording and all observations in, findings and verdict out.
+
+The same input in any order gives the same output.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-"""Finding a phrase in what was said: approximate substring search on sounds (Sellers 1980), and an exact look at negation.
+"""Finding a phrase in what was said: approximate search on sounds (Sellers 1980), and an exact look at negation.
 
-The score is 1 - cost / syllables of the phrase: 1 for equal sounds. Sounds alone decide nothing: "保证本金" sounds 96 % like
-"不保证本金", so a match also says whether a negation was dropped or added, and which must-have words are not there exactly.
+The score is 1 - cost / syllables of the phrase: 1 for equal sounds. Sounds alone decide nothing: "保证本金" sounds 96
+% like "不保证本金", so a match also says whether a negation was dropped or added, and which must-have words are not
+there exactly.
 """
 
 from collections import Counter
@@ -19,7 +20,10 @@ _ADD, _DROP = 1.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Where a phrase was found: syllables `[start, end)` of the text. `pairs` says which syllable stands for which of the phrase."""
+    """Where a phrase was found: syllables `[start, end)` of the text.
+
+    `pairs` says which syllable stands for which of the phrase.
+    """
 
     score: float
     start: int
@@ -51,7 +55,10 @@ def phrase_sounds(phrase: str) -> tuple[Syllable, ...]:
 
 
 def find(phrase: str, heard: Heard, least: float) -> tuple[Match, ...]:
-    """Places that sound like the phrase with at least that score, disjoint, in order of place. Empty phrases are nowhere."""
+    """Places that sound like the phrase with at least that score, disjoint, in order of place.
+
+    Empty phrases are nowhere.
+    """
     wanted = phrase_sounds(phrase)
     if not wanted or not heard.text:
         return ()
@@ -72,7 +79,7 @@ def best(phrase: str, heard: Heard, least: float = 0.0) -> Match | None:
 
 
 def _windows(wanted: tuple[Syllable, ...], heard: Heard) -> list[tuple[int, int]]:
-    """Stretches where enough of the phrase's sounds stand in about the right places; only there it pays to look closely."""
+    """Stretches where enough of the phrase's sounds stand in about the right places: there it pays to look."""
     votes: Counter[int] = Counter()
     for at, syllable in enumerate(wanted):
         places = {place for sound in syllable.sounds for place in heard.places.get(sound, ())}
@@ -150,8 +157,8 @@ def _trace(
 def negation_changed(phrase: str, heard: Heard, match: Match) -> bool:
     """Whether a negation of the phrase was not heard, or one was heard that the phrase does not have.
 
-    A syllable that only sounds like the negation counts as heard (recognisers write 部 for 不); a negation right before the
-    match, without a pause between, counts as added.
+    A syllable that only sounds like the negation counts as heard (recognisers write 部 for 不); a negation right
+    before the match, without a pause between, counts as added.
     """
     wanted = phrase_sounds(phrase)
     meant: set[int] = set()

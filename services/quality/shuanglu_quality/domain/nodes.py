@@ -1,8 +1,9 @@
 """Finding the nodes of a script in what the agent said, when nobody marked them.
 
-Every node has anchors: the clauses of its prompt, its must-say phrases, and anchors that the strategy names. Each anchor is
-looked for in the agent's words by sound; overlapping hits are settled in favour of the better one; neighbouring hits of one
-node make a take. The script's order is not used, so nodes in the wrong order are found where they are.
+Every node has anchors: the clauses of its prompt, its must-say phrases, and anchors that the strategy names. Each
+anchor is looked for in the agent's words by sound; overlapping hits are settled in favour of the better one;
+neighbouring hits of one node make a take. The script's order is not used, so nodes in the wrong order are found where
+they are.
 """
 
 import re
@@ -42,7 +43,7 @@ class _Group:
 
 
 def anchors_of(node: Node) -> dict[str, float]:
-    """Clauses that tell the node, with their weight per syllable; what the strategy names weighs more than its prose."""
+    """Clauses that tell the node, with their weight per syllable; what is named weighs more than prose."""
     anchors = {
         clause: 1.0 for clause in CLAUSE_BORDER.split(node.prompt) if len(phrase_sounds(clause)) >= _SHORTEST_ANCHOR
     }
@@ -55,7 +56,10 @@ def anchors_of(node: Node) -> dict[str, float]:
 
 
 def find_nodes(nodes: Iterable[Node], utterances: Iterable[Said], end_ms: int) -> tuple[TimelineNode, ...]:
-    """Takes of nodes in time order. Each lasts until the next begins; the last until `end_ms`. Nothing said, nothing found."""
+    """Takes of nodes in time order. Each lasts until the next begins; the last until `end_ms`.
+
+    Nothing said, nothing found.
+    """
     said = tuple(utterances)
     script = tuple(nodes)
     starts: list[tuple[int, str]] = []
@@ -112,7 +116,7 @@ def _joined(hits: list[_Hit]) -> list[_Group]:
 
 
 def _start_of(line: Line, group: _Group) -> int:
-    """A node starts with the clause of its first hit, and with the whole utterance if nothing else is in front of it."""
+    """A node starts with the clause of its first hit, or with the utterance if little stands before it."""
     owner = line.owners[group.start]
     first = line.owners.index(owner)
     clause = group.start

@@ -1,4 +1,7 @@
-"""What models saw and heard, as the rules need it. One identity (`key`) is one piece of work: the same work again changes nothing."""
+"""What models saw and heard, as the rules need it.
+
+One identity (`key`) is one piece of work: the same work again changes nothing.
+"""
 
 from dataclasses import dataclass
 
@@ -40,7 +43,7 @@ class FaceSeen:
 
 @dataclass(frozen=True, slots=True)
 class FrameSeen:
-    """One sampled frame; brightness and contrast are mean and deviation of luma 0..1, motion is the mean change 0..1."""
+    """One sampled frame; brightness and contrast are luma's mean and deviation 0..1, motion its mean change 0..1."""
 
     at_ms: int
     faces: tuple[FaceSeen, ...]
@@ -107,7 +110,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One utterance. `role` is None where it could not be told; `answer_text` is the second decoding, empty if there is none."""
+    """One utterance.
+
+    `role` is None where it could not be told; `answer_text` is the second decoding, empty if there is none.
+    """
 
     interval: Interval
     role: Role | None

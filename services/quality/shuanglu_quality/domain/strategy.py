@@ -1,16 +1,23 @@
-"""A strategy: the script of a session, its checks and its conditions. Immutable; its version is the hash of its content."""
+"""A strategy: the script of a session, its checks and its conditions.
+
+Immutable; its version is the hash of its content.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shuanglu_quality.domain.words import Role, Severity, Text
 
+NO_TEXT = Text("", "")
 FieldValue = str | int | float | bool | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words that must or must not be said. Each of `must_have` has to be heard exactly; the rest may be a little off."""
+    """Words that must or must not be said.
+
+    Each of `must_have` has to be heard exactly; the rest may be a little off.
+    """
 
     text: str
     must_have: tuple[str, ...] = ()
@@ -81,7 +88,7 @@ class Admission:
 
     condition: str = ""
     rule: str = ""
-    refusal: Text = Text("", "")
+    refusal: Text = NO_TEXT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Text as sounds. Recognisers confuse characters that sound alike, so words are compared by toneless pinyin.
 
-Finals -ng/-n and initials zh/z, ch/c, sh/s are folded, as southern speakers and recognisers mix them. A character keeps its
-two commonest readings, whatever stands around it, so that a phrase sounds the same alone and inside a sentence.
+Finals -ng/-n and initials zh/z, ch/c, sh/s are folded, as southern speakers and recognisers mix them. A character
+keeps its two commonest readings, whatever stands around it, so that a phrase sounds the same alone and inside a
+sentence.
 """
 
 import os
@@ -71,7 +72,10 @@ def _final(sound: str) -> str:
 
 
 def syllables(text: str) -> tuple[Syllable, ...]:
-    """The sounds of a text. Numbers become the words they are spoken with; punctuation leaves a break and nothing else."""
+    """The sounds of a text.
+
+    Numbers become the words they are spoken with; punctuation leaves a break and nothing else.
+    """
     return tuple(_syllables(text))
 
 

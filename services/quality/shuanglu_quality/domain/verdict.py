@@ -1,7 +1,7 @@
 """The verdict: what all findings amount to under the strategy's own condition.
 
-The condition says when a session may pass. Whatever it says, a critical FAIL fails the session and an UNSURE or a FAIL that is
-not minor keeps it from passing: a condition can make a strategy stricter, never laxer.
+The condition says when a session may pass. Whatever it says, a critical FAIL fails the session and an UNSURE or a
+FAIL that is not minor keeps it from passing: a condition can make a strategy stricter, never laxer.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ class VerdictCondition(Protocol):
 
 
 def reach(findings: Iterable[Finding], condition: VerdictCondition) -> Outcome:
-    """FAIL if it is failed whatever a person decides about what is unsure; else UNSURE if anything is open; else PASS."""
+    """FAIL if it fails whatever a person decides about what is unsure; else UNSURE if anything is open; else PASS."""
     known = tuple(findings)
     if not known:
         return Outcome.UNSURE

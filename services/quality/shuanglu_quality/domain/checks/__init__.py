@@ -24,7 +24,7 @@ class Check(Protocol):
         """Folds one observation in. The same one again, or another order, changes no finding."""
 
     def findings(self, context: Context) -> tuple[Finding, ...]:
-        """What was found; never empty: a check that has nothing to blame says PASS, one that could not look says UNSURE."""
+        """What was found; never empty: nothing to blame is PASS, nothing that could be judged is UNSURE."""
 
 
 KINDS: Mapping[str, Callable[[CheckSpec], Check]] = {

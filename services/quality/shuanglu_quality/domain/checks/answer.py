@@ -97,7 +97,7 @@ class AnswerGiven:
         return agreed(said.text, said.answer_text)
 
     def _asked_ms(self, context: Context, node: Node, take: TimelineNode) -> int:
-        """When the question ended: at the last clause of the prompt, else with the agent's last words before an answer."""
+        """When the question ended: at the prompt's last clause, else with the agent's last words before an answer."""
         line = line_of(context.utterances, speaks_as(node.read_by)).within(take.interval)
         question = next(
             (part for part in reversed(CLAUSE_BORDER.split(node.prompt)) if len(part) >= _LEAST_QUESTION), ""

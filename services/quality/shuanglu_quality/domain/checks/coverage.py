@@ -1,6 +1,7 @@
 """coverage: has every recorded second of every track been examined?
 
-What was not (a failed worker, an unreadable segment, an event that was given up, a deadline) is UNSURE with its place and reason.
+What was not (a failed worker, an unreadable segment, an event that was given up, a deadline) is UNSURE with its place
+and reason.
 """
 
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ class Coverage:
     def _missing(self, context: Context, track: Track, missing: list[Missing]) -> list[Finding]:
         found: list[Finding] = []
         for reason in sorted({one.reason for one in missing}):
-            for part in merge((one.interval for one in missing if one.reason == reason), _JOIN_MS):
-                found.append(self._hole(context, track, part, reason))
+            parts = merge((one.interval for one in missing if one.reason == reason), _JOIN_MS)
+            found.extend(self._hole(context, track, part, reason) for part in parts)
         return found
 
     def _hole(self, context: Context, track: Track, part: Interval, reason: str) -> Finding:
@@ -55,7 +56,8 @@ class Coverage:
             part,
             Text(
                 f"{name.zh}{zh} {clock_text(part.start_ms)}–{clock_text(part.end_ms)} 未能检查，请人工查看。",
-                f"The {name.en}'s {en} at {clock_text(part.start_ms)}–{clock_text(part.end_ms)} was not examined; a person must look.",
+                f"The {name.en}'s {en} at {clock_text(part.start_ms)}–{clock_text(part.end_ms)} was not examined; "
+                "a person must look.",
             ),
             _expected(),
             _role(track),

@@ -1,8 +1,8 @@
 """face_in_frame: is everybody who must be seen in the picture, nearly all the time?
 
-Judged on frames that show something; black and flat frames are left to `recording_quality`. A check fails if one absence is
-longer than `max_absence_s`, or if the face is there in less than `min_ratio` of the time and the absences together are longer
-than `max_absence_s`: single missed frames are the detector's, not the customer's.
+Judged on frames that show something; black and flat frames are left to `recording_quality`. A check fails if one
+absence is longer than `max_absence_s`, or if the face is there in less than `min_ratio` of the time and the absences
+together are longer than `max_absence_s`: single missed frames are the detector's, not the customer's.
 """
 
 from dataclasses import dataclass, field
@@ -66,7 +66,7 @@ class FaceInFrame:
         return [self._passed(context, role, scope, judged, ratio)]
 
     def _present(self, sample: Sample, role: Role) -> bool | None:
-        """True, False, or None where a shared picture shows fewer people than it should and does not tell who is away."""
+        """True, False, or None where a shared picture shows too few people and does not tell who is away."""
         faces = sample.faces(self.spec.number("min_face_px", 40), _MIN_SCORE)
         if not sample.shared or not faces or len(faces) >= len(sample.roles):
             return bool(faces)
@@ -88,7 +88,8 @@ class FaceInFrame:
                 part,
                 Text(
                     f"{name.zh}自 {clock_text(gone.start_ms)} 起离开画面 {seconds(gone.duration_ms):.1f} 秒。",
-                    f"The {name.en} was out of the picture for {seconds(gone.duration_ms):.1f} s from {clock_text(gone.start_ms)}.",
+                    f"The {name.en} was out of the picture for {seconds(gone.duration_ms):.1f} s "
+                    f"from {clock_text(gone.start_ms)}.",
                 ),
                 self._expected(),
                 role,

@@ -1,7 +1,7 @@
 """intrusion: is nobody in the picture who does not belong there?
 
-A face more than the track has participants counts if it is there in three of five sampled frames: reflections and single
-false detections are not people.
+A face more than the track has participants counts if it is there in three of five sampled frames: reflections and
+single false detections are not people.
 """
 
 from dataclasses import dataclass, field
@@ -87,7 +87,8 @@ class Intrusion:
                 part,
                 Text(
                     f"{clock_text(part.start_ms)}–{clock_text(part.end_ms)} {name.zh}画面中出现其他人。",
-                    f"Another person was in the {name.en}'s picture at {clock_text(part.start_ms)}–{clock_text(part.end_ms)}.",
+                    f"Another person was in the {name.en}'s picture "
+                    f"at {clock_text(part.start_ms)}–{clock_text(part.end_ms)}.",
                 ),
                 self._expected(),
                 role,

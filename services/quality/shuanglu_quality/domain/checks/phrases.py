@@ -1,7 +1,8 @@
 """must_say and must_not_say: was every required phrase said in its node, and no forbidden one anywhere?
 
-A phrase is found by sound, with exact must-have words and with its negation unchanged. A required phrase that is neither
-plainly there nor plainly absent, was said in another node only, or fell into sound that nobody transcribed, is UNSURE.
+A phrase is found by sound, with exact must-have words and with its negation unchanged. A required phrase that is
+neither plainly there nor plainly absent, was said in another node only, or fell into sound that nobody transcribed,
+is UNSURE.
 """
 
 from dataclasses import dataclass
@@ -259,7 +260,8 @@ class MustNotSay:
             quote.interval,
             Text(
                 f"{name.zh}在 {clock_text(when.start_ms)} {'说了' if sure else '疑似说了'}禁止的“{phrase.text}”。",
-                f"The {name.en} {'said' if sure else 'may have said'} the forbidden “{phrase.text}” at {clock_text(when.start_ms)}.",
+                f"The {name.en} {'said' if sure else 'may have said'} the forbidden “{phrase.text}” "
+                f"at {clock_text(when.start_ms)}.",
             ),
             _unwanted(phrase),
             role,

@@ -1,7 +1,7 @@
 """recording_quality: are picture and sound there, and good enough to be looked at and listened to?
 
-Picture: black, flat or frozen frames, per video track. Sound: silence of all audio tracks at once (a pause of one speaker is
-normal conversation) and the level of each role's speech. Both: gaps of the recording.
+Picture: black, flat or frozen frames, per video track. Sound: silence of all audio tracks at once (a pause of one
+speaker is normal conversation) and the level of each role's speech. Both: gaps of the recording.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ class RecordingQuality:
             self.sound[observation.track_id] = choose(self.sound.get(observation.track_id), observation)
 
     def findings(self, context: Context) -> tuple[Finding, ...]:
-        """One for each defect; where there is none, one for each video track, for silence, for each role's level, for gaps."""
+        """One for each defect; where there is none, one for each video track, silence, each role's level, gaps."""
         found: list[Finding] = []
         tracks = self.reel.samples(context.step_ms)
         for track in context.recording.tracks_of(TrackKind.VIDEO):
@@ -49,8 +49,7 @@ class RecordingQuality:
             found.extend(self._silence(context, audio))
         else:
             found.append(self._unsure(context, None, "NO_SOUND", "silence", (), context.recording.interval))
-        for track in audio:
-            found.append(self._level(context, track))
+        found.extend(self._level(context, track) for track in audio)
         found.extend(self._gaps(context))
         return tuple(found)
 

@@ -1,8 +1,9 @@
 """same_person: is the person in the picture the one on the ID photo, from beginning to end?
 
-Single frames lie (a turned head, motion, a low light): OpenCV's 0.363 lets impostor pairs through, genuine pairs were at least
-0.40 in bad light. So the decision needs several compared frames in a row, smoothed by a median of three. Where there is no ID
-photo the session's own reference face shows a switch of persons, but proves nobody's identity: then the best outcome is UNSURE.
+Single frames lie (a turned head, motion, a low light): OpenCV's 0.363 lets impostor pairs through, genuine pairs were
+at least 0.40 in bad light. So the decision needs several compared frames in a row, smoothed by a median of three.
+Where there is no ID photo the session's own reference face shows a switch of persons, but proves nobody's identity:
+then the best outcome is UNSURE.
 """
 
 from dataclasses import dataclass, field
@@ -172,7 +173,8 @@ class SamePerson:
             scope.interval,
             Text(
                 f"{name.zh}与{against.zh}一致（共比对 {len(compared)} 帧，相似度中位数 {middle:.2f}）。",
-                f"The {name.en} matches the {against.en} ({len(compared)} frames compared, median similarity {middle:.2f}).",
+                f"The {name.en} matches the {against.en} ({len(compared)} frames compared, "
+                f"median similarity {middle:.2f}).",
             ),
             self._expected(),
             role,

@@ -63,7 +63,8 @@ class NodeOrder:
             "NODE_OUT_OF_ORDER",
             take.interval,
             Text(
-                f"环节“{node.zh}”（{clock_text(take.interval.start_ms)}）在“{other.zh}”之{'前' if early else '后'}进行，顺序错误。",
+                f"环节“{node.zh}”（{clock_text(take.interval.start_ms)}）"
+                f"在“{other.zh}”之{'前' if early else '后'}进行，顺序错误。",
                 f"The node “{node.en}” ({clock_text(take.interval.start_ms)}) was performed "
                 f"{'before' if early else 'after'} “{other.en}”.",
             ),
@@ -83,7 +84,10 @@ def _title(context: Context, node_id: str) -> Text:
 
 
 def _misplaced(takes: list[TimelineNode], script: list[str]) -> list[TimelineNode]:
-    """The fewest nodes that must move. Of several choices those that came too early, as it is they that were not prepared."""
+    """The fewest nodes that must move.
+
+    Of several choices those that came too early, as it is they that were not prepared.
+    """
     ranks = [script.index(take.node_id) for take in takes]
     # Longest increasing subsequence from the end, so that among equals the later, smaller ranks stay.
     tails: list[int] = []

@@ -1,0 +1,61 @@
+"""Wiring of quality: strategies behind gRPC, folds behind the bus."""
+
+import asyncio
+
+from shuanglu.quality.v1.strategy_service_pb2_grpc import add_StrategyServiceServicer_to_server
+from shuanglu_common.app import App, run_service
+from shuanglu_common.bus.runner import Runner
+from shuanglu_common.bus.subjects import PARTITIONS
+from shuanglu_common.ids import new_id
+from shuanglu_quality import lease, nats_folds
+from shuanglu_quality.folds import Folds, Patience
+from shuanglu_quality.handlers import partition_subscription, watch_deadlines
+from shuanglu_quality.judge import Judge
+from shuanglu_quality.nats_folds import NatsFoldStore, open_bucket
+from shuanglu_quality.postgres import SCHEMA, PostgresStrategies
+from shuanglu_quality.rpc import StrategyRpc
+from shuanglu_quality.settings import QualitySettings
+from shuanglu_quality.strategies import StrategyShelf
+
+NAME = "quality"
+
+
+async def build(app: App[QualitySettings]) -> None:
+    """Connects adapters to the domain."""
+    settings = app.settings
+    shelf = StrategyShelf(PostgresStrategies(app.database(SCHEMA)), app.clock)
+    app.serve_grpc(lambda server: add_StrategyServiceServicer_to_server(StrategyRpc(shelf), server))
+
+    jetstream = app.nats.jetstream()
+    sealed = app.sealed_store()
+    bucket = await open_bucket(jetstream, nats_folds.BUCKET, settings.fold_ttl_s, settings.nats_replicas)
+    store = NatsFoldStore(bucket, sealed, settings.fold_inline_bytes)
+    patience = Patience(settings.inspection_deadline_base_s, settings.inspection_deadline_factor)
+    judge = Judge(shelf, sealed)
+    folds = Folds(store, judge, app.bus.publish, app.clock, patience, settings.folds_in_memory)
+
+    leases = lease.Leases(
+        await open_bucket(jetstream, lease.BUCKET, lease.TTL_S, settings.nats_replicas), new_id(app.clock.now_us())
+    )
+    for partition in range(PARTITIONS):
+        runner = Runner(app.bus, partition_subscription(partition, folds), settings.stop_timeout_s)
+
+        async def fold(stopping: asyncio.Event, partition: int = partition, runner: Runner = runner) -> None:
+            await leases.hold(f"partition-{partition}", runner.run, stopping)
+
+        app.background(f"quality-fold-{partition}", fold)
+
+    async def deadlines(stopping: asyncio.Event) -> None:
+        await watch_deadlines(folds, settings.inspection_deadline_check_s, stopping)
+
+    app.background("deadlines", deadlines)
+    app.keep_dead_letters()
+
+
+def main() -> None:
+    """Command line: run, or migrate the schema."""
+    run_service(NAME, QualitySettings, build, package="shuanglu_quality", schema=SCHEMA)
+
+
+if __name__ == "__main__":
+    main()

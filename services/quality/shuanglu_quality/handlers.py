@@ -1,0 +1,49 @@
+"""Bus in, bus out: events of a partition go to the folds."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+import structlog
+from google.protobuf.message import Message
+
+from shuanglu_common.bus.events import Event, NewEvent
+from shuanglu_common.bus.subjects import Stream
+from shuanglu_common.bus.subscription import BatchSubscription
+from shuanglu_common.errors import ShuangluError
+from shuanglu_quality.folds import Folds
+
+log = structlog.get_logger()
+
+BATCH = 64
+# Judging a long recording takes a while; the runner's beats keep the messages alive.
+ACK_WAIT_S = 30.0
+MAX_DELIVER = 8
+
+
+def partition_subscription(partition: int, folds: Folds) -> BatchSubscription:
+    """What one partition consumes."""
+
+    async def handle(events: Sequence[Event[Message]]) -> Sequence[NewEvent]:
+        return await folds.take(events)
+
+    return BatchSubscription(
+        durable=f"quality-fold-{partition}",
+        stream=Stream.FOLDS,
+        filter_subject=f"fold.{partition}.>",
+        handler=handle,
+        batch=BATCH,
+        ack_wait_s=ACK_WAIT_S,
+        max_deliver=MAX_DELIVER,
+    )
+
+
+async def watch_deadlines(folds: Folds, every_s: float, stopping: asyncio.Event) -> None:
+    """Looks for overdue sessions until told to stop. A system that is away is waited for."""
+    while not stopping.is_set():
+        try:
+            await folds.look_for_overdue()
+        except ShuangluError as error:
+            log.warning("deadlines.waiting", reason=error.reason)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), every_s)

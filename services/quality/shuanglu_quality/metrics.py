@@ -1,0 +1,23 @@
+"""Metrics of quality. Labels come from closed sets: kinds of checks, outcomes, causes."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter("shuanglu_quality_events_folded_total", "Events that were folded; repeats are not counted.")
+LATE = Counter("shuanglu_quality_events_late_total", "Events that came after their session's verdict.")
+CONFLICTS = Counter("shuanglu_quality_fold_conflicts_total", "Folds that another owner had moved on; done again.")
+SNAPSHOT_BYTES = Histogram(
+    "shuanglu_quality_fold_snapshot_bytes",
+    "Size of a compressed fold.",
+    buckets=(1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6),
+)
+OPEN_FOLDS = Gauge("shuanglu_quality_open_folds", "Sessions without a verdict in this process's memory.")
+PARTITIONS_OWNED = Gauge("shuanglu_quality_owned_partitions", "Partitions that this process folds.")
+JUDGE_SECONDS = Histogram(
+    "shuanglu_quality_judge_seconds",
+    "Time to judge a session once all is there.",
+    buckets=(0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
+)
+VERDICTS = Counter("shuanglu_quality_verdicts_total", "Verdicts that were reached.", ["outcome"])
+FINDINGS = Counter("shuanglu_quality_findings_total", "Findings of sessions with a verdict.", ["check", "outcome"])
+OVERDUE = Counter("shuanglu_quality_deadlines_total", "Sessions that were judged without all observations.")
+STUCK = Counter("shuanglu_quality_judge_failures_total", "Sessions that could not be judged and are tried again.")

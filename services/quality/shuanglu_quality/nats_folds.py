@@ -1,0 +1,102 @@
+"""Folds in the bus's key-value store `quality_folds`: key `<tenant>.<session_id>`, zstd-compressed FoldSnapshot.
+
+A snapshot that is too large for a message of the bus goes, sealed, to the object store and the bucket holds a pointer.
+"""
+
+import hashlib
+
+import zstandard
+from google.protobuf.message import DecodeError
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import KeyValueConfig, StorageType
+from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.js.kv import KeyValue
+
+from shuanglu.quality.v1.fold_pb2 import FoldSnapshot
+from shuanglu_quality.errors import FoldConflict, FoldsUnavailable, SnapshotDamaged
+from shuanglu_quality.fold import SessionFold, restore
+from shuanglu_quality.folds import Session, Stored
+from shuanglu_quality.judge import Sealed
+from shuanglu_quality.metrics import SNAPSHOT_BYTES
+
+BUCKET = "quality_folds"
+MAX_SNAPSHOT_BYTES = 512 << 20
+
+
+async def open_bucket(jetstream: JetStreamContext, bucket: str, ttl_s: float, replicas: int) -> KeyValue:
+    """The bucket, made if it is missing. Raises FoldsUnavailable."""
+    try:
+        try:
+            return await jetstream.key_value(bucket)
+        except BucketNotFoundError:
+            config = KeyValueConfig(bucket=bucket, history=1, ttl=ttl_s, storage=StorageType.FILE, replicas=replicas)
+            return await jetstream.create_key_value(config)
+    except (NatsError, OSError, TimeoutError) as error:
+        raise FoldsUnavailable(f"bucket {bucket}: {type(error).__name__}") from error
+
+
+class NatsFoldStore:
+    """See folds.FoldStore. Compare-and-set by the key's revision."""
+
+    def __init__(self, bucket: KeyValue, sealed: Sealed, inline_bytes: int) -> None:
+        """`inline_bytes`: larger snapshots go to the object store; stay below the bus's largest message."""
+        self._bucket = bucket
+        self._sealed = sealed
+        self._inline_bytes = inline_bytes
+
+    async def load(self, tenant: str, session_id: str) -> Stored | None:
+        """See FoldStore."""
+        try:
+            entry = await self._bucket.get(f"{tenant}.{session_id}")
+        except KeyNotFoundError:
+            return None
+        except (NatsError, OSError, TimeoutError) as error:
+            raise FoldsUnavailable(f"read failed: {type(error).__name__}") from error
+        snapshot = _unpack(entry.value or b"")
+        if snapshot.HasField("pointer"):
+            snapshot = _unpack(await self._sealed.get(tenant, session_id, snapshot.pointer))
+        try:
+            return Stored(restore(tenant, session_id, snapshot), entry.revision or 0)
+        except (DecodeError, KeyError) as error:
+            raise SnapshotDamaged("a fold holds an event that cannot be read") from error
+
+    async def save(self, fold: SessionFold, revision: int) -> int:
+        """See FoldStore."""
+        data = _pack(fold.snapshot())
+        SNAPSHOT_BYTES.observe(len(data))
+        if len(data) > self._inline_bytes:
+            name = f"folds/{hashlib.sha256(data).hexdigest()[:16]}"
+            pointer = await self._sealed.put(fold.tenant, fold.session_id, name, data)
+            data = _pack(FoldSnapshot(pointer=pointer))
+        try:
+            if revision:
+                return await self._bucket.update(f"{fold.tenant}.{fold.session_id}", data, last=revision)
+            return await self._bucket.create(f"{fold.tenant}.{fold.session_id}", data)
+        except KeyWrongLastSequenceError as error:
+            raise FoldConflict("another owner has saved this fold") from error
+        except (NatsError, OSError, TimeoutError) as error:
+            raise FoldsUnavailable(f"save failed: {type(error).__name__}") from error
+
+    async def sessions(self) -> list[Session]:
+        """See FoldStore."""
+        try:
+            keys = await self._bucket.keys()
+        except NoKeysError:
+            return []
+        except (NatsError, OSError, TimeoutError) as error:
+            raise FoldsUnavailable(f"list failed: {type(error).__name__}") from error
+        split = (key.partition(".") for key in keys)
+        return sorted((tenant, session_id) for tenant, dot, session_id in split if dot)
+
+
+def _pack(snapshot: FoldSnapshot) -> bytes:
+    return zstandard.ZstdCompressor(level=3).compress(snapshot.SerializeToString(deterministic=True))
+
+
+def _unpack(data: bytes) -> FoldSnapshot:
+    try:
+        plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_SNAPSHOT_BYTES)
+        return FoldSnapshot.FromString(plain)
+    except (zstandard.ZstdError, DecodeError) as error:
+        raise SnapshotDamaged("a stored fold cannot be read") from error
