@@ -41,6 +41,11 @@ class ShuangluError(Exception):
         """Whether somebody of ours should look: neither the caller's fault nor a passing outage."""
         return not isinstance(self, CallerError) and not self.retryable
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Metadata of ErrorInfo: the details, and what a person should do."""
+        return {**self.details, "help": self.help} if self.help else dict(self.details)
+
     def diagnostics(self) -> str:
         """What happened and what a person should do now, in one or two sentences."""
         text = str(self)

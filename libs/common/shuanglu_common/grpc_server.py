@@ -33,8 +33,7 @@ class Unforeseen(InternalError):
 def status_of(error: ShuangluError) -> Status:
     """The error as google.rpc.Status with ErrorInfo."""
     detail = AnyProto()
-    metadata = {**error.details, "help": error.help} if error.help else dict(error.details)
-    detail.Pack(ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
+    detail.Pack(ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
     return Status(code=error.status.value[0], message=error.diagnostics(), details=[detail])
 
 

@@ -31,7 +31,7 @@ def error_response(error: ShuangluError) -> JSONResponse:
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": error.reason,
         "domain": DOMAIN,
-        "metadata": error.details,
+        "metadata": error.metadata,
     }
     body = {"code": code, "message": error.diagnostics(), "details": [info]}
     return JSONResponse(body, HTTP_STATUS.get(code, 500))

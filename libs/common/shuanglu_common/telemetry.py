@@ -9,13 +9,18 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
+# OTLP/HTTP (OpenTelemetry protocol specification): where a collector takes traces.
+TRACES_PATH = "/v1/traces"
+
+
 def start(service: str, otlp_endpoint: str) -> TracerProvider:
     """Make spans real; export them if a collector is named."""
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
     if otlp_endpoint:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - costs 20 MB
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_endpoint, timeout=5)))
+        endpoint = otlp_endpoint.removesuffix("/").removesuffix(TRACES_PATH) + TRACES_PATH
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=5)))
     trace.set_tracer_provider(provider)
     return provider
 
