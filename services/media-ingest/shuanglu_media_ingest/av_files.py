@@ -7,6 +7,7 @@ files of this machine. Nothing is decoded here.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ _SIGNATURES = (
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 _MEDIA = {"video": Medium.VIDEO, "audio": Medium.AUDIO}
 OPEN_TIMEOUT_S = 10.0
+PROBED_PACKETS = 50
 
 
 @contextmanager
@@ -69,8 +71,11 @@ def probe(path: Path) -> Probe:
     """A quick look at the file's head. Raises what `opened` raises, and NoMedia."""
     with opened(path) as container:
         _refuse_cut_off(container, path)
-        media = frozenset(_MEDIA[stream.type] for stream in _streams(container))
+        sources = _streams(container)
+        media = frozenset(_MEDIA[stream.type] for stream in sources)
         duration = container.duration
+        if media and not any(packet.size for packet in islice(container.demux(sources), PROBED_PACKETS)):
+            raise NoMedia
     if not media:
         raise NoMedia
     return Probe(media, duration // (av.time_base // 1000) if duration else None)

@@ -1,7 +1,7 @@
 """A file becomes tracks, and tracks become segments. Streaming: about one segment of each track is in memory."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,7 +53,7 @@ class TrackInHand:
     start_ms: int = 0
     end_ms: int = 0
     codec: str = ""
-    last_duration: int = field(default=1)
+    usual_duration: int = 1
 
     @property
     def init(self) -> bytes:
@@ -67,7 +67,8 @@ class TrackInHand:
 
     def gaps(self, whole: Stretch) -> list[Stretch]:
         """Holes of the track within its file's stretch."""
-        return timeline.gaps(self.source.shown, self.last_duration, self.clock, whole)
+        own = Stretch(self.start_ms, self.end_ms)
+        return timeline.gaps(self.source.shown, self.usual_duration, self.clock, own, whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Segmenter:
             chosen, carried = self._copy(source, stream), False
             clock = self._survey.clock(stream, self._offset_ms, carried=False)
         usual = clock.length(stream.usual_duration)
-        return TrackInHand(name, stream, clock, chosen, Cutter(clock.timescale), last_duration=usual)
+        return TrackInHand(name, stream, clock, chosen, Cutter(clock.timescale), usual_duration=usual)
 
     def _copy(self, source: Any, stream: Stream) -> Source:
         clock = self._survey.clock(stream, self._offset_ms, carried=False)

@@ -106,23 +106,22 @@ class SampleClock:
         return at
 
 
-def gaps(present_at: Sequence[int], last_duration: int, clock: Clock, whole: Stretch) -> list[Stretch]:
-    """Holes longer than 0.5 s: inside a track, and where it begins later or ends earlier than its file."""
-    shown = sorted(present_at)
-    if not shown:
-        return [whole] if whole.end_ms - whole.start_ms > GAP_MS else []
+def gaps(present_at: Sequence[int], usual: int, clock: Clock, own: Stretch, whole: Stretch) -> list[Stretch]:
+    """Holes longer than 0.5 s: inside a track, and where it begins later or ends earlier than its file.
+
+    `usual`: how long one picture or packet lasts, in ticks. `own`, `whole`: the track's and its file's stretch.
+    """
     limit = clock.timescale * GAP_MS // 1000
     found = [
-        # The picture before the hole counts as shown for one ordinary duration.
-        Stretch(clock.ms(before + last_duration), clock.ms(after))
-        for before, after in pairwise(shown)
-        if after - before - last_duration > limit
+        # The picture before the hole counts as shown for one usual duration.
+        Stretch(clock.ms(before + usual), clock.ms(after))
+        for before, after in pairwise(sorted(present_at))
+        if after - before - usual > limit
     ]
-    start_ms, end_ms = clock.ms(shown[0]), clock.ms(shown[-1] + last_duration)
-    if start_ms - whole.start_ms > GAP_MS:
-        found.insert(0, Stretch(whole.start_ms, start_ms))
-    if whole.end_ms - end_ms > GAP_MS:
-        found.append(Stretch(end_ms, whole.end_ms))
+    if own.start_ms - whole.start_ms > GAP_MS:
+        found.insert(0, Stretch(whole.start_ms, own.start_ms))
+    if whole.end_ms - own.end_ms > GAP_MS:
+        found.append(Stretch(own.end_ms, whole.end_ms))
     return found
 
 
