@@ -31,7 +31,7 @@ class PhotoPicture(PixelPicture):
         return np.ascontiguousarray(pixels[:, :, ::-1]) if layout is PixelFormat.BGR else pixels
 
     def turned(self, quarter_turns: int) -> "PhotoPicture":
-        """The same photo turned counter-clockwise: scans of cards often lie on their side."""
+        """The same photo, turned counter-clockwise."""
         return PhotoPicture(self.image.rotate(90 * quarter_turns, expand=True))
 
 

@@ -15,11 +15,11 @@ class FaceCheckSettings(ServiceSettings):
     )
     face_check_threads: int = Field(default=1, ge=1, le=64, description="Threads of one model call.")
     face_check_in_hand: int = Field(default=1, ge=1, le=32, description="Segments that a worker has in hand at a time.")
-    face_check_detection_scale: float = Field(
-        default=0.75, gt=0, le=1, description="Part of a frame's size at which faces are looked for."
-    )
-    face_check_detection_longest_edge: int = Field(
-        default=960, ge=160, le=4096, description="Most pixels of the longer edge at which faces are looked for."
+    face_check_longest_edge: int = Field(
+        default=640,
+        ge=160,
+        le=4096,
+        description="Faces are looked for in frames whose longer edge is at most this; larger ones are made smaller.",
     )
     face_check_min_score: float = Field(
         default=0.6, ge=0.3, le=0.99, description="Detector score below which nothing is a face."

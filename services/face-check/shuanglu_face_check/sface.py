@@ -38,9 +38,10 @@ class SFace:
 
 def aligned(pixels: Array, landmarks: tuple[Point, ...]) -> Array:
     """The face turned, scaled and moved so that its points come closest to their places; 112 x 112 x 3."""
-    turn, shift = similarity(PLACES, np.array([complex(point.x, point.y) for point in landmarks]))
-    # From a pixel of the result to one of the picture: (x + iy) -> turn * (x + iy) + shift. For Pillow the middle of
-    # the first pixel is at 0.5, for the points it is at 0.
+    forward, moved = similarity(np.array([complex(point.x, point.y) for point in landmarks]), PLACES)
+    # Pillow wants the way back, from a pixel of the result to one of the picture: (x + iy) -> turn * (x + iy) + shift.
+    # For Pillow the middle of the first pixel is at 0.5, for the points it is at 0.
+    turn, shift = 1 / forward, -moved / forward
     half = complex(0.5, 0.5)
     shift += half - turn * half
     matrix = (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag)

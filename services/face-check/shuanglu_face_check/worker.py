@@ -14,8 +14,6 @@ from shuanglu_face_check.settings import FaceCheckSettings
 from shuanglu_face_check.sface import SFace
 from shuanglu_face_check.yunet import YuNet
 
-HALF_TURNS = (0, 1, 3, 2)
-
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -35,12 +33,9 @@ class Worker:
         return self.examiner.reference(first.picture) if first else None
 
     def from_photo(self, data: bytes) -> Embedding | None:
-        """See TemplateMaker. A photo without a face is turned and looked at again."""
+        """See TemplateMaker. Scans of cards often lie on their side, so the photo is looked at each way up."""
         photo = read_photo(data)
-        for turns in HALF_TURNS:
-            if (embedding := self.examiner.portrait(photo.turned(turns) if turns else photo)) is not None:
-                return embedding
-        return None
+        return self.examiner.portrait(photo.turned(quarters) for quarters in range(4))
 
 
 def open_worker(settings: FaceCheckSettings) -> Worker:
@@ -52,8 +47,7 @@ def open_worker(settings: FaceCheckSettings) -> Worker:
         faces.path,
         provider,
         threads,
-        scale=settings.face_check_detection_scale,
-        longest_edge=settings.face_check_detection_longest_edge,
+        longest_edge=settings.face_check_longest_edge,
         min_score=settings.face_check_min_score,
     )
     examiner: Examiner[PixelPicture] = Examiner(finder, SFace(likeness.path, provider, threads), LumaMotion())

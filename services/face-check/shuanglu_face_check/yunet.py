@@ -21,20 +21,16 @@ ONE_FACE_IOU = 0.3
 class YuNet:
     """A FaceFinder. Looks at a smaller picture; boxes and points are in pixels of the whole one."""
 
-    def __init__(
-        self, path: Path, provider: str, threads: int, *, scale: float, longest_edge: int, min_score: float
-    ) -> None:
-        """`scale` (0..1] and `longest_edge` (pixels) bound the size that is looked at. Raises ModelUnusable."""
+    def __init__(self, path: Path, provider: str, threads: int, *, longest_edge: int, min_score: float) -> None:
+        """`longest_edge`, in pixels, bounds the size that is looked at. Raises ModelUnusable."""
         self.session = open_session(path, provider, threads)
         self.outputs = [output.name for output in self.session.get_outputs()]
-        self.scale = scale
         self.longest_edge = longest_edge
         self.min_score = min_score
 
     def find(self, picture: PixelPicture) -> list[FoundFace]:
         """See FaceFinder."""
-        edge = min(self.longest_edge, max(1, round(max(picture.width, picture.height) * self.scale)))
-        width, height = fitted(picture.width, picture.height, edge)
+        width, height = fitted(picture.width, picture.height, self.longest_edge)
         pixels = picture.at(width, height, PixelFormat.BGR)
         started = perf_counter()
         outputs = self.session.run(self.outputs, {"input": padded(pixels)})

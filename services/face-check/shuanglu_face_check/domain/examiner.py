@@ -76,10 +76,17 @@ class Examiner(Generic[P]):
         face = reference_face(largest_first(self.finder.find(picture)))
         return self.embedding(picture, face) if face else None
 
-    def portrait(self, picture: P) -> Embedding | None:
-        """The embedding of the largest face of an ID photo; None if there is none."""
-        faces = largest_first(self.finder.find(picture))
-        return self.embedding(picture, faces[0]) if faces else None
+    def portrait(self, pictures: Iterable[P]) -> Embedding | None:
+        """The embedding of the largest face of an ID photo, given each way up; None if there is no face.
+
+        The way up that the detector is surest of is taken.
+        """
+        best: tuple[P, FoundFace] | None = None
+        for picture in pictures:
+            faces = largest_first(self.finder.find(picture))
+            if faces and (best is None or faces[0].score > best[1].score):
+                best = picture, faces[0]
+        return self.embedding(*best) if best else None
 
     def embedding(self, picture: P, face: FoundFace) -> Embedding | None:
         """An embedding that may be kept as a template; None if a number is not finite."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "samples" / "personal-loan"
+PORTRAITS = ROOT / "samples" / "shuanglu_samples" / "data"
+MODELS = ROOT / "build" / "models"
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 
