@@ -5,6 +5,7 @@ resolve imports). Does nothing if no proto has changed since the last run.
 """
 
 import hashlib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -46,6 +47,8 @@ def run(*arguments: str) -> None:
     """Run protoc or stop with its exit code."""
     builtin = Path(grpc_tools.__file__).parent / "_proto"
     includes = [f"-I{PROTOS}", f"-I{site_packages()}", f"-I{builtin}"]
+    # The plugins lie beside this Python, which need not be the one on the PATH.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if code := protoc.main(["protoc", *includes, *arguments]):
         sys.exit(code)
 

@@ -15,7 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FACE_CHECKS = {"face_in_frame", "same_person", "intrusion"}
 SPEECH_CHECKS = {"must_say", "must_not_say", "answer"}
 # Short, so that a test does not wait for a worker that will never answer.
-IMPATIENT = {"quality": {"SHUANGLU_INSPECTION_DEADLINE_BASE_S": "20", "SHUANGLU_INSPECTION_DEADLINE_FACTOR": "0"}}
+IMPATIENT = {
+    "quality": {
+        "SHUANGLU_INSPECTION_DEADLINE_BASE_S": "20",
+        "SHUANGLU_INSPECTION_DEADLINE_FACTOR": "0",
+        "SHUANGLU_INSPECTION_DEADLINE_CHECK_S": "1",
+    }
+}
 
 OwnStack = Callable[..., EmbeddedStack]
 Inspected = Callable[[str], tuple[Path, Report]]

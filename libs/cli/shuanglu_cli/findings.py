@@ -7,7 +7,7 @@ from rich.table import Table
 from shuanglu.common.v1.types_pb2 import Outcome, ParticipantRole
 from shuanglu.quality.v1.finding_pb2 import Finding
 from shuanglu.report.v1.report_pb2 import Report
-from shuanglu_cli.terminal import clock, outcome_mark
+from shuanglu_cli.terminal import clock, outcome_mark, plain_table
 
 ORDER = {Outcome.OUTCOME_FAIL: 0, Outcome.OUTCOME_UNSURE: 1, Outcome.OUTCOME_UNSPECIFIED: 1, Outcome.OUTCOME_PASS: 2}
 WHOLE_SESSION = "session"
@@ -25,9 +25,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def findings_table(findings: list[Finding]) -> Table:
     """A line for each finding, narrow enough for 80 columns."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("outcome", "check", "where", "time", "measured", "limit"):
-        table.add_column(heading, no_wrap=True)
+    table = plain_table("outcome", "check", "where", "time", "measured / limit")
     for finding in findings:
         table.add_row(*_cells(finding))
     return table
@@ -59,17 +57,18 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         escape(finding.check_id),
         escape(_where(finding)),
         f"{clock(finding.interval.start_ms)}–{clock(finding.interval.end_ms)}",
-        _number(finding.measured, finding.unit) if finding.HasField("measured") else "",
-        _number(finding.threshold, finding.unit) if finding.HasField("threshold") else "",
+        _numbers(finding),
     )
 
 
 def _where(finding: Finding) -> str:
     role = ParticipantRole.Name(finding.role).removeprefix("PARTICIPANT_ROLE_").lower()
     take = f" #{finding.take}" if finding.take > 1 else ""
-    who = "" if role == "unspecified" else f" {role}"
-    return (finding.node_id or WHOLE_SESSION) + take + who
+    node = finding.node_id + take
+    return f"{node} {'' if role == 'unspecified' else role}".strip() or WHOLE_SESSION
 
 
-def _number(value: float, unit: str) -> str:
-    return f"{value:.3g} {unit}".strip()
+def _numbers(finding: Finding) -> str:
+    measured = f"{finding.measured:.3g}" if finding.HasField("measured") else "–"
+    limit = f" / {finding.threshold:.3g}" if finding.HasField("threshold") else ""
+    return f"{measured}{limit} {finding.unit}".strip() if measured + limit != "–" else ""

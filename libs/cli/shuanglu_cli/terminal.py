@@ -18,12 +18,15 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu_cli.errors import CliError, ExitCode
 
 # Progress and errors go to stderr, so that stdout holds the answer alone.
-out = Console(soft_wrap=True)
+# In a pipe nothing is cut off: lines are as long as they are.
+PIPE_WIDTH = 400
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 SIGNS = {
@@ -31,6 +34,14 @@ SIGNS = {
     Outcome.OUTCOME_FAIL: ("✕", "red", "FAIL"),
     Outcome.OUTCOME_UNSURE: ("?", "yellow", "UNSURE"),
 }
+
+
+def plain_table(*headings: str) -> Table:
+    """A table without lines, as narrow as it can be."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table
 
 
 def outcome_mark(outcome: Outcome.ValueType) -> str:

@@ -58,7 +58,7 @@ def test_findings_stand_in_order_failed_unsure_passed() -> None:
     assert [line.split()[2] for line in table] == ["a", "b", "intrusion", "answer"]
     assert max(len(line.rstrip()) for line in table) <= 80
     assert "00:09.0–00:14.4" in captured.get()
-    assert "5.4 s" in captured.get()
+    assert "5.4 / 3 s" in captured.get()
     assert "客户离开画面" in captured.get()
     assert captured.get().splitlines()[-1] == "✕ FAIL  session s  2 failed, 1 unsure, 1 passed"
 

@@ -9,12 +9,13 @@ import nats
 import typer
 from google.protobuf.message import DecodeError
 from nats.errors import Error as NatsError
+from rich.markup import escape
 from rich.table import Table
 
 from shuanglu.bus.v1.envelope_pb2 import Envelope
 from shuanglu_cli.app import JsonFlag, app, command, target_of
 from shuanglu_cli.errors import ExitCode, Refused, Unreachable
-from shuanglu_cli.terminal import out, print_json
+from shuanglu_cli.terminal import out, plain_table, print_json
 from shuanglu_common.bus.bus import Bus
 from shuanglu_common.bus.dead_letter import Listed, read_all, read_one, replay
 from shuanglu_common.clock import SystemClock
@@ -57,7 +58,7 @@ def show(context: typer.Context, number: Number, *, as_json: JsonFlag = False) -
         print_json(content)
     else:
         for key, value in content.items():
-            out.print(f"[dim]{key:<16}[/]{value}", highlight=False)
+            out.print(f"[dim]{key:<16}[/]{escape(str(value))}", highlight=False)
     return ExitCode.OK
 
 
@@ -105,13 +106,11 @@ def letter_dict(listed: Listed) -> dict[str, Any]:
 
 def letters_table(found: list[Listed]) -> Table:
     """A line for each dead letter."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
     headings = ("number", "dead_at", "consumer", "reason", "deliveries", "session_id")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
+    table = plain_table(*headings)
     for one in found:
         content = letter_dict(one)
-        table.add_row(*(str(content[heading]) for heading in headings))
+        table.add_row(*(escape(str(content[heading])) for heading in headings))
     return table
 
 

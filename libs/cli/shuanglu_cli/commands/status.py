@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from shuanglu.common.v1.types_pb2 import Channel
@@ -12,7 +13,7 @@ from shuanglu.session.v1.session_service_pb2 import GetSessionRequest, ListSessi
 from shuanglu_cli.app import JsonFlag, app, command, target_of
 from shuanglu_cli.errors import ExitCode
 from shuanglu_cli.gateway import Gateway
-from shuanglu_cli.terminal import as_dict, out, print_json
+from shuanglu_cli.terminal import as_dict, out, plain_table, print_json
 
 
 @app.command("status")
@@ -33,6 +34,9 @@ def status(
             sessions = [gateway.call(gateway.sessions.GetSession, GetSessionRequest(session_id=session)).session]
     if as_json:
         print_json(as_dict(sessions[0]) if session is not None else {"sessions": [as_dict(one) for one in sessions]})
+    elif session is not None:
+        for key, value in session_lines(sessions[0]).items():
+            out.print(f"[dim]{key:<9}[/]{escape(value)}", highlight=False)
     elif sessions:
         out.print(sessions_table(sessions))
     else:
@@ -42,17 +46,22 @@ def status(
 
 def sessions_table(sessions: list[Session]) -> Table:
     """A line for each session."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("session", "state", "channel", "strategy", "opened", "reason"):
-        table.add_column(heading, no_wrap=True)
+    table = plain_table("session", "state", "channel", "opened")
     for one in sessions:
-        opened = datetime.fromtimestamp(one.created_at_us / 1e6, UTC).astimezone()
-        table.add_row(
-            one.session_id,
-            SessionState.Name(one.state).removeprefix("SESSION_STATE_"),
-            Channel.Name(one.channel).removeprefix("CHANNEL_"),
-            f"{one.strategy_id}@{one.strategy_version[:8]}",
-            opened.strftime("%Y-%m-%d %H:%M:%S%z"),
-            one.failure_reason,
-        )
+        lines = session_lines(one)
+        table.add_row(lines["session"], lines["state"], lines["channel"], lines["opened"])
     return table
+
+
+def session_lines(session: Session) -> dict[str, str]:
+    """What there is to say about a session."""
+    opened = datetime.fromtimestamp(session.created_at_us / 1e6, UTC).astimezone()
+    lines = {
+        "session": session.session_id,
+        "state": SessionState.Name(session.state).removeprefix("SESSION_STATE_"),
+        "channel": Channel.Name(session.channel).removeprefix("CHANNEL_"),
+        "opened": opened.strftime("%Y-%m-%d %H:%M:%S"),
+        "order": session.order_id,
+        "strategy": f"{session.strategy_id}@{session.strategy_version}",
+    }
+    return {**lines, "reason": session.failure_reason} if session.failure_reason else lines

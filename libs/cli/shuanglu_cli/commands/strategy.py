@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from shuanglu.quality.v1.strategy_service_pb2 import (
@@ -17,9 +18,11 @@ from shuanglu.quality.v1.strategy_service_pb2 import (
 from shuanglu_cli.app import JsonFlag, app, command, target_of
 from shuanglu_cli.errors import ExitCode, Usage
 from shuanglu_cli.gateway import Gateway
-from shuanglu_cli.terminal import as_dict, out, print_json
+from shuanglu_cli.terminal import as_dict, out, plain_table, print_json
 
 MAX_BYTES = 256 << 10
+# Enough of a version to tell it from others; --json has all of it.
+SHORT = 12
 
 strategies = typer.Typer(help="Check, store and read strategies.", no_args_is_help=True)
 app.add_typer(strategies, name="strategy")
@@ -68,11 +71,9 @@ def list_(context: typer.Context, *, as_json: JsonFlag = False) -> ExitCode:
     if as_json:
         print_json({"strategies": [as_dict(one) for one in found]})
     else:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for heading in ("strategy", "version", "by"):
-            table.add_column(heading)
+        table = plain_table("strategy", "version", "by")
         for one in found:
-            table.add_row(one.strategy_id, one.version, one.created_by)
+            table.add_row(one.strategy_id, one.version[:SHORT], escape(one.created_by))
         out.print(table)
     return ExitCode.OK
 
@@ -99,11 +100,10 @@ def show(
 
 def problems_table(problems: Sequence[Problem]) -> Table:
     """A line for each problem."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("line", "where", "what is wrong"):
-        table.add_column(heading)
+    table = plain_table("line", "where")
+    table.add_column("what is wrong")
     for problem in problems:
-        table.add_row(str(problem.line or ""), problem.path, problem.message)
+        table.add_row(str(problem.line or ""), escape(problem.path), escape(problem.message))
     return table
 
 
