@@ -22,7 +22,7 @@ class Reply(StrEnum):
 _BENIGN = (
     *("没有任何疑问", "没有什么疑问", "没有疑问", "没有疑义", "没有异议", "没有任何异议", "没有意见"),
     *("没有任何问题", "没有什么问题", "没有问题", "没问题", "没意见", "没疑问", "没异议"),
-    *("不好意思", "不错", "无异议", "无疑问", "无问题"),
+    *("不好意思", "不错", "没错", "无异议", "无疑问", "无问题"),
 )
 _YES_BENIGN = tuple(phrase for phrase in _BENIGN if phrase != "不好意思")
 _QUESTION = re.compile(r"(.)[不没]\1|吗|呢|什么|怎么|为何|哪|谁|多少|几|why|what|how|which|\?|？", re.IGNORECASE)
@@ -33,7 +33,7 @@ _HEDGE = re.compile(
 )
 _YES_WORDS = (
     *("同意", "清楚", "确认", "了解", "明白", "知道", "知晓", "知悉", "愿意", "自愿", "可以", "认可"),
-    *("接受", "理解", "听清", "看清", "没错", "属实", "签署", "是的", "对的", "好的"),
+    *("接受", "理解", "听清", "看清", "属实", "签署", "是的", "对的", "好的"),
 )
 # One-syllable yeses count only if the whole answer is made of them: as sounds they are everywhere.
 _SHORT_YES = re.compile(r"(?:(?:是|对|好|行|嗯|的|啊|呀|哦|噢|我|我们|本人|这|就|了)+)")
@@ -41,7 +41,7 @@ _SHORT_YES_CORE = re.compile(r"[是对好行]")
 # An answer is made of words of consent and of these; a sentence that merely contains one ("把同意书给我看") is none.
 _FILLERS = frozenset(
     "我们咱本人自己的了是对好行嗯啊呀哦噢呢吧都也就那这些份个笔很非常已经完全全部以上上述风险内容合同协议条款事项"
-    "申请办理贷款借款款签字署业务产品录音录像个人经理您你谢先生女士请可以会听看到说明"
+    "申请办理贷款借款款签字署业务产品录音录像个人经理您你谢先生女士"
 )
 _MADE_OF_CONSENT = 0.6
 _NO_WORDS = ("拒绝", "反对", "取消", "放弃", "免谈")

@@ -101,7 +101,8 @@ class Context:
         return place if span.overlap_ms(interval) or span.contains(interval.start_ms) else Place()
 
     def split(self, interval: Interval) -> tuple[tuple[Place, Interval], ...]:
-        """A stretch cut at the borders of nodes; slivers go to their neighbour."""
+        """A stretch cut at the borders of nodes and at the end of the recording; slivers go to their neighbour."""
+        interval = interval.clip(self.recording.interval) or interval
         parts = [(place, part) for place, span in self._spans() if (part := interval.clip(span)) is not None]
         large = [part for part in parts if part[1].duration_ms >= min(_SLIVER_MS, interval.duration_ms)]
         if not large:

@@ -6,9 +6,9 @@ The same input in any order gives the same output.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shuanglu_quality.domain.checks import KINDS
+from shuanglu_quality.domain.checks import KINDS, Check
 from shuanglu_quality.domain.checks.coverage import coverage_ratio
-from shuanglu_quality.domain.context import Context
+from shuanglu_quality.domain.context import Context, Place, Statement
 from shuanglu_quality.domain.examined import Examined
 from shuanglu_quality.domain.findings import Finding, in_reading_order, number_alike
 from shuanglu_quality.domain.frames import Reel
@@ -18,7 +18,7 @@ from shuanglu_quality.domain.observations import Key, Observation, Recording, Sa
 from shuanglu_quality.domain.strategy import CheckSpec, Strategy
 from shuanglu_quality.domain.transcript import in_time_order
 from shuanglu_quality.domain.verdict import VerdictCondition, reach
-from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Severity, TrackKind
+from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Severity, Text, TrackKind
 
 _MIN_FACE_PX, _MIN_SCORE = 40, 0.6
 _PRESENCE_JOIN_MS = 600
@@ -62,7 +62,8 @@ def inspect(
     examined = Examined(lost)
     reel = Reel()
     windows: dict[Key, WindowHeard] = {}
-    checks = [KINDS[spec.kind](spec) for spec in _specs(strategy)]
+    specs = _specs(strategy)
+    checks = [KINDS[spec.kind](spec) for spec in specs]
     for observation in seen:
         examined.add(observation)
         reel.add(observation)
@@ -74,7 +75,8 @@ def inspect(
     timeline = recording.timeline or find_nodes(strategy.nodes, utterances, recording.duration_ms)
     missing = examined.missing(recording)
     context = Context(strategy, recording, _ordered(timeline), utterances, examined, missing)
-    findings = in_reading_order(number_alike(one for check in checks for one in check.findings(context)))
+    judged = (one for spec, check in zip(specs, checks, strict=True) for one in _judged(spec, check, context))
+    findings = in_reading_order(number_alike(judged))
     return Inspection(
         findings,
         reach(findings, condition),
@@ -85,6 +87,24 @@ def inspect(
         tuple(sorted({*examined.models(TrackKind.VIDEO), *examined.models(TrackKind.AUDIO)})),
         _presence(reel, context.step_ms),
     )
+
+
+def _judged(spec: CheckSpec, check: Check, context: Context) -> tuple[Finding, ...]:
+    """A check's findings. One that breaks is UNSURE and leaves the others alone: a fault of ours is a person's to look at."""
+    try:
+        found = check.findings(context)
+    except Exception:  # noqa: BLE001 - whatever it is, it must neither pass nor stop the other checks
+        found = ()
+    if found:
+        return found
+    statement = Statement(
+        Outcome.UNSURE,
+        "CHECK_FAILED",
+        context.recording.interval,
+        Text("该质检项未能完成，请人工检查。", "This check could not be completed; a person must look."),
+        Text("完成检查", "the check completed"),
+    )
+    return (context.finding(spec, statement, Place()),)
 
 
 def _specs(strategy: Strategy) -> tuple[CheckSpec, ...]:

@@ -1,8 +1,7 @@
 """Text as sounds. Recognisers confuse characters that sound alike, so words are compared by toneless pinyin.
 
 Finals -ng/-n and initials zh/z, ch/c, sh/s are folded, as southern speakers and recognisers mix them. A character
-keeps its two commonest readings, whatever stands around it, so that a phrase sounds the same alone and inside a
-sentence.
+keeps its readings, whatever stands around it, so that a phrase sounds the same alone and inside a sentence.
 """
 
 import os
@@ -14,7 +13,10 @@ from functools import lru_cache
 from shuanglu_quality.domain.numerals import spoken_number
 
 NEGATIONS = frozenset("不没无未非勿别莫毋否")
-_READINGS = 2
+# Characters that are commonly read in two ways; of all others the commonest reading is the only one that counts.
+_TWO_READINGS = frozenset(
+    "还行重率了得地着长数单便乐调传种曾差应降处发分干更假间教觉看空量难片强切散少省盛似为兴要与载占涨只中转"
+)
 _TOKEN = re.compile(
     r"(?P<number>\d+(?:,\d{3})*(?:\.\d+)?\s?[%％]?)|(?P<han>[\u3400-\u9fff])|(?P<latin>[A-Za-z])", re.ASCII
 )
@@ -39,7 +41,7 @@ def sounds_of(char: str) -> frozenset[str]:
     os.environ.setdefault("PYPINYIN_NO_DICT_COPY", "true")
     from pypinyin import Style, pinyin  # noqa: PLC0415 - loaded when the first word is compared, not when a service starts
 
-    readings = pinyin(char, style=Style.NORMAL, heteronym=True)[0][:_READINGS]
+    readings = pinyin(char, style=Style.NORMAL, heteronym=True)[0][: 2 if char in _TWO_READINGS else 1]
     return frozenset(_fold(reading) for reading in readings)
 
 

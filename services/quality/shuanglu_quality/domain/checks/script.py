@@ -1,6 +1,5 @@
 """node_order and node_duration: was the whole script performed, in its order, neither rushed nor dragged out?"""
 
-from bisect import bisect_left
 from dataclasses import dataclass
 
 from shuanglu_quality.domain.context import Context, Place, Statement, seconds
@@ -84,28 +83,14 @@ def _title(context: Context, node_id: str) -> Text:
 
 
 def _misplaced(takes: list[TimelineNode], script: list[str]) -> list[TimelineNode]:
-    """The fewest nodes that must move.
-
-    Of several choices those that came too early, as it is they that were not prepared.
-    """
+    """The fewest nodes that must move. Of several choices those that came too early: it is they that were not prepared."""
     ranks = [script.index(take.node_id) for take in takes]
-    # Longest increasing subsequence from the end, so that among equals the later, smaller ranks stay.
-    tails: list[int] = []
-    ends: list[int] = []
-    previous: list[int | None] = []
+    # Longest chain in the script's order that starts at each take; a script has 64 nodes at most.
+    chains: dict[int, list[int]] = {}
     for at in reversed(range(len(ranks))):
-        place = bisect_left(tails, -ranks[at])
-        if place == len(tails):
-            tails.append(-ranks[at])
-            ends.append(at)
-        elif -ranks[at] < tails[place]:
-            tails[place], ends[place] = -ranks[at], at
-        previous.insert(0, ends[place - 1] if place else None)
-    kept: set[int] = set()
-    step = ends[-1] if ends else None
-    while step is not None:
-        kept.add(step)
-        step = previous[step]
+        later = (chains[after] for after in range(at + 1, len(ranks)) if ranks[after] > ranks[at])
+        chains[at] = [at, *max(later, key=lambda chain: (len(chain), -ranks[chain[0]]), default=[])]
+    kept = max(chains.values(), key=lambda chain: (len(chain), -ranks[chain[0]]), default=[])
     return [take for at, take in enumerate(takes) if at not in kept]
 
 
