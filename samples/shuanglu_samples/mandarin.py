@@ -32,16 +32,16 @@ _APICAL_AFTER: Final = frozenset({"zh", "ch", "sh", "r", "z", "c", "s"})
 _PUNCTUATION: Final = {"，": ", ", "、": ", ", "。": ". ", "！": "! ", "？": "? ", "：": ": ", "；": "; ", "…": "… "}
 _HAN: Final = re.compile(r"[\u4e00-\u9fff]+")
 
-_WORDS: Final = frozenset(
-    """
-    您好 客户经理 保护 权益 本次 业务 办理 全程 录音 录像 请问 是否 同意 本人 自愿 申请 这笔 个人 贷款 个人消费 金额 八万元
-    期限 二十四个 年利率 百分之 四点五 等额 本息 还款 按月 清楚 注意 不得 用于 购房 投资 如果 逾期 影响 征信 并会 产生 罚息
-    了解 以上 风险 确认 签署 这份 借款 合同 到此 结束 感谢 配合 放心 保证 通过 无需 那个 现在 核对 身份 正对 摄像头 文本 稍后 发送 手机 妥善 保管
-    """.split()
-)
+_BANK_WORDS: Final = """
+    您好 客户经理 保护 权益 本次 业务 办理 全程 录音 录像 请问 是否 同意 本人 自愿 申请 这笔 个人 贷款
+    个人消费 金额 八万元 期限 二十四个 年利率 百分之 四点五 等额 本息 还款 按月 清楚 注意 不得 用于 购房
+    投资 如果 逾期 影响 征信 记录 并会 产生 罚息 了解 以上 风险 确认 签署 这份 借款 合同 到此 结束 感谢
+    配合 放心 保证 通过 无需 那个 现在 核对 身份 正对 摄像头 文本 稍后 发送 手机 妥善 保管
+"""
+_WORDS: Final = frozenset(_BANK_WORDS.split())
 _LONGEST_WORD: Final = max(map(len, _WORDS))
 # Where the dictionary's first reading is not the bank's.
-_READINGS: Final = {"还款": (("h", "uan2"), ("k", "uan3"))}
+_READINGS: Final = {"还款": (("h", "uan2"), ("k", "uan3")), "嗯": (("", "en2"),), "唔": (("", "u2"),)}
 
 # Positions of the symbols in the model's vocabulary; 0 is the border of an utterance.
 _SYMBOLS: Final = {
@@ -91,7 +91,7 @@ def _word(word: str) -> str:
 
 @cache
 def _syllable(initial: str, final: str) -> str:
-    body, tone = final[:-1], final[-1]
+    body, tone = final[:-1], final[-1:]
     if initial not in _INITIALS or body not in _FINALS or tone not in _TONES:
         raise UnspeakableText(initial + final)
     vowel = "ɨ0" if body == "i" and initial in _APICAL_AFTER else _FINALS[body]

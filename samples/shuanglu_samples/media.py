@@ -29,7 +29,10 @@ _X264: Final = {
 
 
 def write_track(path: Path, pictures: Iterable[Picture], sound: Sound) -> None:
-    """Write pictures (BGR) and sound (mono, 24 kHz), both from 0. A file of that name is replaced when all is written."""
+    """Write pictures (BGR) and sound (mono, 24 kHz), both from 0.
+
+    A file of that name is replaced when all is written.
+    """
     part = path.with_suffix(".part.mp4")
     with av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as file:
         video = file.add_stream("libx264", rate=FRAME_RATE, options=_X264)
@@ -42,8 +45,8 @@ def write_track(path: Path, pictures: Iterable[Picture], sound: Sound) -> None:
             frame.pts, frame.time_base = number, Fraction(1, FRAME_RATE)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
-        for frame in _audio_frames(sound):
-            file.mux(audio.encode(frame))
+        for samples in _audio_frames(sound):
+            file.mux(audio.encode(samples))
         file.mux(audio.encode(None))
     part.replace(path)
 

@@ -51,11 +51,12 @@ _MOUTH_CORNERS: Final = (78, 308)
 # How far each row of a lip follows its inner edge when the mouth is shut: the lip grows, the face stays.
 _LIP_FOLLOWS: Final = (1.0, 0.8, 0.5, 0.25)
 _LOWER_LIDS: Final = ((7, 163, 144, 145, 153, 154, 155), (249, 390, 373, 374, 380, 381, 382))
-# Rows of the upper lid, and how far each goes with the lid's edge.
+# Rows of the upper lids from the edge upwards, and how far each goes with the edge.
 _UPPER_LIDS: Final = (
-    (((246, 161, 160, 159, 158, 157, 173), 1.0), ((247, 30, 29, 27, 28, 56, 190), 0.55), ((113, 225, 224, 223, 222, 221, 189), 0.15)),
-    (((466, 388, 387, 386, 385, 384, 398), 1.0), ((467, 260, 259, 257, 258, 286, 414), 0.55), ((342, 445, 444, 443, 442, 441, 413), 0.15)),
-)  # fmt: skip
+    ((246, 161, 160, 159, 158, 157, 173), (247, 30, 29, 27, 28, 56, 190), (113, 225, 224, 223, 222, 221, 189)),
+    ((466, 388, 387, 386, 385, 384, 398), (467, 260, 259, 257, 258, 286, 414), (342, 445, 444, 443, 442, 441, 413)),
+)
+_LID_FOLLOWS: Final = (1.0, 0.55, 0.15)
 # Rings round the silhouette: size, and how far they go with it, so that no seam shows.
 _RINGS: Final = ((1.12, 0.7), (1.3, 0.3), (1.5, 0.0))
 
@@ -146,8 +147,8 @@ def move_lids(points: Points, mesh: Points, shut: float) -> Points:
     """The points with the upper eyelids lowered; 1 is shut."""
     target = points.copy()
     for lower, rows in zip(_LOWER_LIDS, _UPPER_LIDS, strict=True):
-        way = (mesh[lower, :2] - mesh[rows[0][0], :2]) * shut * 0.96
-        for row, follows in rows:
+        way = (mesh[lower, :2] - mesh[rows[0], :2]) * shut * 0.96
+        for row, follows in zip(rows, _LID_FOLLOWS, strict=True):
             target[list(row)] += way * follows
     return target
 
@@ -160,7 +161,9 @@ def _warp(portrait: Portrait, target: Points) -> Picture:
         before, after = source[triangle], moved[triangle]
         if np.abs(before - after).max() > 0.02:
             _fill(columns, rows, before, after)
-    return np.asarray(cv2.remap(portrait.picture, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(
+        cv2.remap(portrait.picture, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 def _with_rings(source: Points, target: Points) -> tuple[Points, Points]:

@@ -63,7 +63,9 @@ class Head:
         window = (slice(half, half + STAGE_HEIGHT), slice(half, half + STAGE_WIDTH))
         columns = self._full_columns - cv2.resize(dx, size, interpolation=cv2.INTER_LINEAR)[window]
         rows = self._full_rows - cv2.resize(dy, size, interpolation=cv2.INTER_LINEAR)[window]
-        return np.asarray(cv2.remap(texture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        return np.asarray(
+            cv2.remap(texture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
 
     def _way(self, pose: Pose) -> tuple[Points, Points]:
         """How far each node of the grid goes: the head turned in space, seen from the front."""
@@ -83,9 +85,12 @@ class Head:
         for _ in range(3):
             columns = (self._columns - found_x) / _GRID
             rows = (self._rows - found_y) / _GRID
-            found_x = cv2.remap(dx, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            found_y = cv2.remap(dy, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(found_x, np.float32), np.asarray(found_y, np.float32)
+            found_x, found_y = _sampled(dx, columns, rows), _sampled(dy, columns, rows)
+        return found_x, found_y
+
+
+def _sampled(field: Points, columns: Points, rows: Points) -> Points:
+    return np.asarray(cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _depth(portrait: Portrait) -> NDArray[np.float32]:

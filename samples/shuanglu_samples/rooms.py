@@ -13,7 +13,15 @@ _Canvas = NDArray[np.float32]
 _Colour = tuple[int, int, int]
 
 _WALNUT: Final = (52, 78, 104)
-_BOOKS: Final = ((70, 62, 120), (110, 92, 60), (62, 96, 78), (150, 150, 160), (60, 70, 86), (48, 84, 140), (120, 116, 90))
+_BOOKS: Final = (
+    (70, 62, 120),
+    (110, 92, 60),
+    (62, 96, 78),
+    (150, 150, 160),
+    (60, 70, 86),
+    (48, 84, 140),
+    (120, 116, 90),
+)
 
 
 @cache
@@ -68,7 +76,9 @@ def _shelf(room: _Canvas, left: int, top: int, seed: int) -> None:
         while x < STAGE_WIDTH:
             width, height = int(random.integers(8, 17)), int(random.integers(48, 70))
             book = np.array(_BOOKS[int(random.integers(len(_BOOKS)))]) * random.uniform(0.75, 1.1)
-            _box(room, (x, board + 80 - height), (x + width - 2, board + 78), (int(book[0]), int(book[1]), int(book[2])))
+            _box(
+                room, (x, board + 80 - height), (x + width - 2, board + 78), (int(book[0]), int(book[1]), int(book[2]))
+            )
             x += width
         _box(room, (left, board + 78), (STAGE_WIDTH, board + 84), _WALNUT)
 
@@ -91,4 +101,4 @@ def _finish(room: _Canvas, light: tuple[int, int], seed: int) -> Picture:
     distance = np.hypot(columns - light[0], rows - light[1]) / STAGE_WIDTH
     soft = soft * (1.12 - 0.42 * distance)[..., None]
     noise = np.random.default_rng(seed).normal(0, 0.8, soft.shape)
-    return np.clip(soft + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(soft + noise, 0, 255), np.uint8)

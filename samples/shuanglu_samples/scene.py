@@ -12,6 +12,9 @@ from shuanglu_samples.pose import Head, pose_at
 from shuanglu_samples.timeline import FRAME_RATE
 from shuanglu_samples.voice import Sound
 
+# An end that no film reaches: one day.
+STAYS: Final = 86_400_000
+
 _GRAIN_SIGMA: Final = 1.1
 _GRAIN_PICTURES: Final = 7
 # Step of the eyelids in the pictures of one blink: 0.27 s at 15 pictures a second.
@@ -25,7 +28,8 @@ class Presence:
     """A person in the picture from `start_ms` to `end_ms`: who, and where.
 
     `scale` and `dx`, `dy` (pixels) place the portrait; the person comes in from, and leaves to, the
-    right edge within 0.3 s, unless the presence begins or ends with the film.
+    right edge within 0.3 s. Who starts at 0 is there from the first picture; who stays to the end
+    has an `end_ms` beyond the film's (`STAYS`).
     """
 
     portrait: str
@@ -67,7 +71,9 @@ def film(scene: Scene, opened: Sound) -> Iterator[Picture]:
     The voice belongs to whoever is in front; people behind are silent.
     """
     frames = len(opened)
-    actors = {name: _Actor(name, frames, scene.seed + len(name)) for name in {person.portrait for person in scene.people}}
+    actors = {
+        name: _Actor(name, frames, scene.seed + len(name)) for name in {person.portrait for person in scene.people}
+    }
     room = scene.room()
     grain = _grain(scene.seed)
     for frame in range(frames):
@@ -79,7 +85,7 @@ def film(scene: Scene, opened: Sound) -> Iterator[Picture]:
         present = [person for person in scene.people if person.start_ms <= now_ms < person.end_ms]
         for person in present:
             mouth = float(opened[frame]) if person is present[-1] else 0.0
-            layer = _placed(actors[person.portrait].picture(frame, mouth), person, frame, frames)
+            layer = _placed(actors[person.portrait].picture(frame, mouth), person, frame)
             picture = _over(layer, picture)
         noise = grain[frame * 3 % _GRAIN_PICTURES]
         yield np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
@@ -99,15 +105,16 @@ def _blinks(frames: int, seed: int) -> Sound:
 def _grain(seed: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int16]]]:
     random = np.random.default_rng(200 + seed)
     shape = (STAGE_HEIGHT, STAGE_WIDTH, 1)
-    return [np.repeat(random.normal(0, _GRAIN_SIGMA, shape).round().astype(np.int16), 3, axis=2) for _ in range(_GRAIN_PICTURES)]
+    return [
+        np.repeat(random.normal(0, _GRAIN_SIGMA, shape).round().astype(np.int16), 3, axis=2)
+        for _ in range(_GRAIN_PICTURES)
+    ]
 
 
-def _placed(layer: Picture, person: Presence, frame: int, frames: int) -> Picture:
+def _placed(layer: Picture, person: Presence, frame: int) -> Picture:
     """The person at the right place and size, on the way in or out, or sitting."""
-    entered = frame - person.start_ms * FRAME_RATE / 1000 if person.start_ms > 0 else _PASSING_FRAMES
-    leaving = min(person.end_ms * FRAME_RATE / 1000, frames) - frame if person.end_ms * FRAME_RATE / 1000 < frames else _PASSING_FRAMES
-    away = 1 - min(entered + 1, leaving, _PASSING_FRAMES) / _PASSING_FRAMES
-    if away <= 0 and person.scale == 1 and person.dx == 0 and person.dy == 0:
+    away = _away(person, frame)
+    if away == 0 and person.scale == 1 and person.dx == 0 and person.dy == 0:
         return layer
     # Scaled about the middle of the lower edge, so that a body never floats.
     x = STAGE_WIDTH / 2 * (1 - person.scale) + person.dx + away * away * STAGE_WIDTH
@@ -117,6 +124,13 @@ def _placed(layer: Picture, person: Presence, frame: int, frames: int) -> Pictur
     if away > 0:
         moved = cv2.blur(moved, (1 + int(60 * away), 1))
     return np.asarray(moved, np.uint8)
+
+
+def _away(person: Presence, frame: int) -> float:
+    """How far the person is from the place: 0 sitting, towards 1 at the edge of the picture."""
+    since = frame - person.start_ms * FRAME_RATE / 1000 + 1 if person.start_ms > 0 else _PASSING_FRAMES
+    until = person.end_ms * FRAME_RATE / 1000 - frame
+    return 1 - min(since, until, _PASSING_FRAMES) / _PASSING_FRAMES
 
 
 def _over(layer: Picture, below: Picture) -> Picture:

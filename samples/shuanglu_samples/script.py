@@ -48,7 +48,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A whole session. `speed` is the factor of the speaking rate, 1 is the voice's own; `pause_factor` that of all pauses."""
+    """A whole session.
+
+    `speed` is the factor of the speaking rate, 1 is the voice's own; `pause_factor` that of all pauses.
+    """
 
     nodes: tuple[Node, ...]
     speed: float = 1.0
@@ -56,7 +59,9 @@ class Script:
 
     def with_node(self, node_id: str, change: Callable[[tuple[Line, ...]], tuple[Line, ...]]) -> "Script":
         """The same script with the lines of one node changed."""
-        nodes = tuple(replace(node, lines=change(node.lines)) if node.node_id == node_id else node for node in self.nodes)
+        nodes = tuple(
+            replace(node, lines=change(node.lines)) if node.node_id == node_id else node for node in self.nodes
+        )
         return replace(self, nodes=nodes)
 
 
@@ -97,7 +102,9 @@ FULL: Final = Script(
         Node(
             "terms",
             (
-                _agent("您申请的个人消费贷款金额为八万元，期限二十四个月，贷款年利率为百分之四点五，按月等额本息还款。"),
+                _agent(
+                    "您申请的个人消费贷款金额为八万元，期限二十四个月，贷款年利率为百分之四点五，按月等额本息还款。"
+                ),
                 _agent("请问您清楚了吗？"),
                 _customer("清楚了。"),
             ),
@@ -124,7 +131,7 @@ FULL: Final = Script(
 )
 
 COMPACT: Final = Script(
-    pause_factor=0.85,
+    pause_factor=0.8,
     nodes=(
         Node(
             "consent",
@@ -137,14 +144,14 @@ COMPACT: Final = Script(
             "identity",
             (
                 _agent("请问您是本人自愿申请这笔个人贷款吗？"),
-                _customer("是的，是我本人自愿申请。"),
+                _customer("是的，是我本人。"),
             ),
         ),
         Node(
             "terms",
             (
                 _agent("期限二十四个月，贷款年利率为百分之四点五，按月等额本息还款。"),
-                _agent("请问您清楚了吗？"),
+                _agent("您清楚了吗？"),
                 _customer("清楚了。"),
             ),
         ),
@@ -152,7 +159,7 @@ COMPACT: Final = Script(
             "risk",
             (
                 _agent("贷款不得用于购房。"),
-                _agent("逾期将影响您的征信。"),
+                _agent("如果您逾期还款，逾期将影响您的征信记录。"),
                 _agent("请问您是否了解以上风险？"),
                 _customer("是的，我清楚了。"),
             ),

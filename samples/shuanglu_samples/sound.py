@@ -1,6 +1,7 @@
 """The sound of one track: a voice where its lines stand, room tone everywhere else."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ _MUMBLE_GAIN: Final = 0.3
 
 def levelled(voice: Sound) -> Sound:
     """The voice at the common level, measured where it is active, with peaks held below -1 dBFS."""
-    active = voice[np.abs(voice) > 0.02]
+    active = voice[np.abs(voice) > 0.06 * np.abs(voice).max(initial=0)]
     if active.size == 0:
         return voice
     scaled = voice * np.float32(_VOICE_RMS / float(np.sqrt(np.mean(np.square(active)))))
@@ -52,7 +53,7 @@ def muted(track: Sound, start_ms: int, end_ms: int) -> Sound:
 def envelope(track: Sound, frames: int) -> Sound:
     """How far the voice opens the mouth in each of `frames` equal stretches, 0..1, smoothed."""
     edges = np.linspace(0, track.size, frames + 1).astype(int)
-    level = np.array([np.sqrt(np.mean(np.square(track[a:b]))) if b > a else 0 for a, b in zip(edges, edges[1:], strict=False)])
+    level = np.array([np.sqrt(np.mean(np.square(track[a:b]))) for a, b in pairwise(edges)])
     opened = np.clip((level - 4 * _ROOM_RMS) / (1.6 * _VOICE_RMS), 0, 1)
     return np.asarray(np.convolve(opened, [0.2, 0.6, 0.2], mode="same"), np.float32)
 

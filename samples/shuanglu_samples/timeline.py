@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from shuanglu_samples.script import BETWEEN_NODES_MS, Line, Script
 
-LEAD_IN_MS = 900
-LEAD_OUT_MS = 1200
+LEAD_IN_MS = 800
+LEAD_OUT_MS = 900
 FRAME_RATE = 15
 
 

