@@ -31,14 +31,16 @@ def verified(models_dir: Path, name: str) -> ModelFile:
         (entry,) = next(model["files"] for model in document["models"] if model["name"] == name)
         path, expected = models_dir / entry["path"], str(entry["sha256"])
     except OSError as error:
-        raise ModelUnusable(f"no manifest {MANIFEST} in the models folder", model=name) from error
+        raise ModelUnusable(f"no manifest {MANIFEST} in the models folder.", model=name) from error
     except (ValueError, KeyError, TypeError, StopIteration) as error:
-        raise ModelUnusable(f"the manifest {MANIFEST} does not name one file for {name}", model=name) from error
+        raise ModelUnusable(f"the manifest {MANIFEST} does not name one file for {name}.", model=name) from error
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelUnusable(f"the model {name} is missing", model=name) from error
+        raise ModelUnusable(f"the model {name} is missing.", model=name) from error
     if digest != expected:
-        raise ModelUnusable(f"the model {name} has SHA-256 {digest[:16]}…, expected {expected[:16]}…", model=name)
+        raise ModelUnusable(
+            f"the model {name} has SHA-256 {digest[:16]}…, expected {expected[:16]}… instead.", model=name
+        )
     return ModelFile(name, path, digest)

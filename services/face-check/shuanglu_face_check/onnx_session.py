@@ -17,7 +17,7 @@ def open_session(path: Path, provider: str, threads: int) -> onnxruntime.Inferen
     """Load a model. `provider` is `cpu` or `cuda`; `threads` per call. Raises ModelUnusable."""
     wanted = PROVIDERS[provider]
     if wanted not in onnxruntime.get_available_providers():
-        raise ModelUnusable(f"this ONNX Runtime has no {wanted}", model=path.stem)
+        raise ModelUnusable(f"this ONNX Runtime has no {wanted}.", model=path.stem)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -28,4 +28,4 @@ def open_session(path: Path, provider: str, threads: int) -> onnxruntime.Inferen
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[wanted])
     except Exception as error:  # its exception classes are not public
-        raise ModelUnusable(f"a model cannot be loaded: {type(error).__name__}", model=path.stem) from error
+        raise ModelUnusable(f"a model cannot be loaded: {type(error).__name__}.", model=path.stem) from error

@@ -1,6 +1,6 @@
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shuanglu_face_check.domain.grid import (
@@ -16,6 +16,7 @@ rates = st.integers(min_value=LOWEST_RATE, max_value=HIGHEST_RATE)
 cuts = st.lists(st.integers(min_value=1, max_value=60_000), max_size=12, unique=True)
 
 
+@settings(deadline=None)
 @given(rates, cuts, st.integers(min_value=0, max_value=3_600_000))
 def test_how_a_recording_is_cut_changes_nothing_of_what_is_looked_at(rate: int, inner: list[int], start: int):
     borders = [start, *(start + border for border in sorted(inner)), start + 60_001]
@@ -23,6 +24,7 @@ def test_how_a_recording_is_cut_changes_nothing_of_what_is_looked_at(rate: int, 
     assert tuple(point for piece in pieces for point in piece) == grid_points(start, start + 60_001, rate)
 
 
+@settings(deadline=None)  # up to 15,000 points each
 @given(rates)
 def test_a_thousand_seconds_have_as_many_points_as_the_rate_says(rate: int):
     assert len(grid_points(0, 1_000_000, rate)) == rate
