@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 
 from shuanglu_media_ingest.domain.survey import Medium, Stream, Survey
 from shuanglu_media_ingest.errors import EmptyFile, FileDamaged, NoMedia, NotARecording, TimestampsBroken
@@ -39,6 +39,7 @@ _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 _MEDIA = {"video": Medium.VIDEO, "audio": Medium.AUDIO}
 OPEN_TIMEOUT_S = 10.0
 PROBED_PACKETS = 50
+DECODED_PACKETS = 500
 
 
 @contextmanager
@@ -104,6 +105,27 @@ def survey(path: Path) -> Survey:
     if any(stream.runs_backwards for stream in streams):
         raise TimestampsBroken
     return Survey(name, streams)
+
+
+def require_decodable(path: Path, found: Survey) -> None:
+    """Streams that need a working copy must give at least one picture or sound. Raises FileDamaged.
+
+    Asked before anything is stored or told, so that nothing has to be taken back.
+    """
+    for stream in found.streams:
+        if stream.carried:
+            continue
+        with opened(path) as container:
+            source = container.streams[stream.index]
+            if not any(_decodes(packet) for packet in islice(container.demux(source), DECODED_PACKETS)):
+                raise FileDamaged
+
+
+def _decodes(packet: Any) -> bool:
+    try:
+        return bool(packet.decode())
+    except InvalidDataError:
+        return False
 
 
 def describe(source: Any) -> Stream:

@@ -24,6 +24,7 @@ from shuanglu_common.store import ObjectStore, SealedStore
 from shuanglu_media_ingest import av_files, metrics
 from shuanglu_media_ingest.domain import imports, survey
 from shuanglu_media_ingest.domain.imports import Import, ImportState, SourceFile
+from shuanglu_media_ingest.domain.survey import Survey
 from shuanglu_media_ingest.errors import (
     IdPhotoInvalid,
     RecordingRefused,
@@ -106,7 +107,11 @@ class Importer:
     async def _take_in(self, record: Import) -> None:
         uploads = [await self._upload(record, file.upload_id) for file in record.plan.files]
         paths = [self._spool.data_path(upload) for upload in uploads]
-        surveys = [await asyncio.to_thread(av_files.survey, path) for path in paths]
+        surveys = [await asyncio.to_thread(_examined, path) for path in paths]
+        imports.require_within(
+            record.plan.nodes,
+            max(found.end_ms(file.offset_ms) for file, found in zip(record.plan.files, surveys, strict=True)),
+        )
         names = survey.track_ids([(file.roles, found) for file, found in zip(record.plan.files, surveys, strict=True)])
         photo = await self._seal_photo(record)
         expected = sum(upload.length for upload in uploads) + sum(
@@ -127,7 +132,6 @@ class Importer:
         """All files are safe: tell of each track, then of the recording, then let the uploads go."""
         tracks = [track for each in done for track in each.tracks]
         duration_ms = max(track.end_ms for track in tracks)
-        imports.require_within(record.plan.nodes, duration_ms)
         for each in done:
             for track in each.tracks:
                 event = TrackStored(
@@ -207,6 +211,13 @@ class Importer:
     @staticmethod
     def _event(record: Import, payload: ImportFailed | TrackStored | RecordingCompleted, key: str) -> NewEvent:
         return NewEvent(record.tenant, record.session_id, payload, key)
+
+
+def _examined(path: Path) -> Survey:
+    """Everything that can refuse a file, before anything is stored or told."""
+    found = av_files.survey(path)
+    av_files.require_decodable(path, found)
+    return found
 
 
 class Progress:

@@ -52,13 +52,20 @@ async def store_file(context: Context, file: SourceFile, segmenter: Segmenter, o
     pulling = asyncio.create_task(asyncio.to_thread(_pull, pieces))
     try:
         while batch := await pulling:
-            pulling = asyncio.create_task(asyncio.to_thread(_pull, pieces))
+            # Large segments are not cut ahead.
+            ahead = sum(len(piece.data) for piece in batch) < BATCH_BYTES
+            if ahead:
+                pulling = asyncio.create_task(asyncio.to_thread(_pull, pieces))
             for piece in batch:
                 if piece.track.track_id not in growing:
                     growing[piece.track.track_id] = await _begin(context, file, piece, original)
             stored = await asyncio.gather(*(_store(context, growing[each.track.track_id], each) for each in batch))
             for segment in stored:
                 result.segments.setdefault(segment.track_id, []).append(segment)
+            if not ahead:
+                batch.clear()
+                del piece
+                pulling = asyncio.create_task(asyncio.to_thread(_pull, pieces))
     finally:
         # The generator must not be closed under a thread that runs it.
         await asyncio.gather(pulling, return_exceptions=True)

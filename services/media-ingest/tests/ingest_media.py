@@ -129,3 +129,31 @@ def source_packets(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:
             for packet in container.demux(stream)
             if packet.size and not packet.is_discard
         ]
+
+
+def make_long(path: Path, size_bytes: int) -> None:
+    """A recording of at least this size: ten seconds of noise, told again and again with later times."""
+    short = path.with_name("noise.mp4")
+    noise = np.random.default_rng(7)
+    with av.open(str(short), "w") as container:
+        options = {"preset": "ultrafast", "qp": "30", "g": "50", "bf": "0"}
+        video = container.add_stream("libx264", rate=FPS, options=options)
+        video.width, video.height, video.pix_fmt = 640, 480, "yuv420p"
+        for number in range(4 * FPS):
+            frame = av.VideoFrame.from_ndarray(noise.integers(0, 256, (480, 640, 3), np.uint8), format="rgb24")
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    with av.open(str(short)) as source, av.open(str(path), "w") as container:
+        stream = source.streams.video[0]
+        copy = container.add_stream_from_template(stream)
+        packets = [(bytes(p), p.pts, p.dts, p.duration, p.is_keyframe) for p in source.demux(stream) if p.size]
+        length, written = packets[-1][1] + packets[-1][3], 0
+        while written * sum(len(packet[0]) for packet in packets) < size_bytes:
+            for data, pts, dts, duration, key in packets:
+                packet = av.Packet(data)
+                packet.stream, packet.time_base = copy, stream.time_base
+                packet.pts, packet.dts, packet.duration = pts + written * length, dts + written * length, duration
+                packet.is_keyframe = key
+                container.mux(packet)
+            written += 1

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,4 +52,4 @@ def test_every_packet_is_in_exactly_one_segment_in_order(steps: list[tuple[int, 
     payloads = [list(boxes.split(cut.data))[1].payload for cut in cuts]
     assert b"".join(payloads) == b"".join(each.data for each in units)
     assert [cut.index for cut in cuts] == list(range(1, len(cuts) + 1))
-    assert all(before.end <= after.start for before, after in zip(cuts, cuts[1:], strict=False))
+    assert all(before.end <= after.start for before, after in pairwise(cuts))

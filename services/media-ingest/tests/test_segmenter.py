@@ -3,6 +3,7 @@
 import hashlib
 import io
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -69,7 +70,7 @@ def test_segments_are_contiguous_begin_with_key_frames_and_are_about_two_seconds
     for result in segmented(media(name, CARRIED[name])).values():
         pieces = result.pieces
         assert [piece.index for piece in pieces] == list(range(1, len(pieces) + 1))
-        assert all(before.end_ms == after.start_ms for before, after in zip(pieces, pieces[1:], strict=False))
+        assert all(before.end_ms == after.start_ms for before, after in pairwise(pieces))
         assert all(1900 <= piece.end_ms - piece.start_ms <= 3000 for piece in pieces[:-1])
         assert (pieces[0].start_ms, pieces[-1].end_ms) == (result.track.start_ms, result.track.end_ms)
         for piece in pieces:

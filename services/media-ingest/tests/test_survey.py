@@ -75,6 +75,14 @@ def test_a_file_begins_with_what_is_presented_first():
     assert Survey("matroska", (pictures, sound)).origin == Fraction(-312, 48_000)
 
 
+def test_a_file_ends_with_what_ends_last():
+    pictures, sound = video(seconds=4), audio()
+    sound.add(48_000 * 5, 1024, 1, key=True, hidden=False)
+    sound.start_at = 0
+    assert Survey("mp4", (pictures,)).end_ms(1000) == 5000
+    assert Survey("mp4", (pictures, sound)).end_ms(0) == 5021
+
+
 def test_timescales_follow_the_medium():
     assert video().timescale(carried=True) == 90_000
     assert audio(44_100).timescale(carried=True) == 44_100

@@ -46,10 +46,14 @@ class Sample:
 
 def box(kind: bytes, *parts: bytes) -> bytes:
     """A box around the parts. Raises BoxError above 4 GiB, which no segment of ours can be."""
-    size = HEADER + sum(len(part) for part in parts)
+    return b"".join((_header(kind, sum(len(part) for part in parts)), *parts))
+
+
+def _header(kind: bytes, payload_bytes: int) -> bytes:
+    size = HEADER + payload_bytes
     if size >= 1 << 32:
         raise BoxError(f"a {kind!r} of {size} bytes does not fit a 32-bit box")
-    return b"".join((size.to_bytes(4, "big"), kind, *parts))
+    return size.to_bytes(4, "big") + kind
 
 
 def split(data: bytes) -> Iterator[Box]:
@@ -104,7 +108,9 @@ def fragment(sequence_number: int, samples: Sequence[Sample], track_number: int 
     # number.
     size = len(_moof(sequence_number, samples, track_number, 0))
     moof = _moof(sequence_number, samples, track_number, size + HEADER)
-    return moof + box(b"mdat", *(sample.data for sample in samples))
+    # One join, so that a large segment is copied once.
+    media = sum(len(sample.data) for sample in samples)
+    return b"".join((moof, _header(b"mdat", media), *(sample.data for sample in samples)))
 
 
 def _moof(sequence_number: int, samples: Sequence[Sample], track_number: int, data_offset: int) -> bytes:

@@ -132,6 +132,15 @@ class Survey:
         """Maps a stream's timestamps onto its stored track."""
         return timeline.Clock(stream.time_base, self.origin, offset_ms, stream.timescale(carried=carried))
 
+    def end_ms(self, offset_ms: int) -> int:
+        """Where the file ends on the session's timeline; at least where it begins."""
+        ends = [
+            (max(stream.present_at) + (stream.duration or stream.usual_duration)) * stream.time_base - self.origin
+            for stream in self.streams
+            if stream.present_at
+        ]
+        return offset_ms + round(max(ends, default=Fraction(0)) * 1000)
+
 
 def track_ids(files: Sequence[tuple[Sequence[str], Survey]]) -> list[list[str]]:
     """A name for each stream of each file, unique in the session: `<role>-<medium>`, `shared-…` for several people.
