@@ -15,6 +15,7 @@ RecordingNotStored  nothing to replay yet
 StillUnreadable     a picture could not be cut out; the report goes on without it
 FontMissing         the folder of fonts is wrong
 RenderingFailed     the page could not be set
+PressStuck          the press died or took too long; retried
 """
 
 import grpc
@@ -129,3 +130,10 @@ class RenderingFailed(InternalError):
 
     reason = "RENDERING_FAILED"
     status = grpc.StatusCode.INTERNAL
+
+
+class PressStuck(DependencyError):
+    """The press died or took too long, without any still as well."""
+
+    reason = "PRESS_STUCK"
+    help = "Look at the memory and processor time that the service may use."

@@ -8,6 +8,8 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import BinaryIO, Self
 
+# Face of the report, as Debian's fonts-noto-cjk names its file.
+REGULAR = "NotoSansCJK-Regular.ttc"
 _GETA = "〓"  # The printers' mark for a character that is not there.
 _FORMAT_SEGMENTED = 12
 _FIRST_PRINTABLE = " "

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 STEP_SECONDS = Histogram(
     "shuanglu_report_step_seconds",
-    "Time of a step of making a report: load, stills, page, store.",
+    "Time of a step of making a report: load, print, store.",
     ["step"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15),
 )

@@ -20,6 +20,9 @@ class ReportSettings(ServiceSettings):
     stills_seconds: float = Field(
         default=2.0, gt=0, le=60, description="Seconds that cutting stills may take; what is left is left out."
     )
+    press_timeout_s: float = Field(
+        default=20.0, gt=0, le=300, description="Seconds that printing one report may take before it is tried again."
+    )
     report_builds_in_hand: int = Field(default=1, ge=1, le=8, description="Reports that are made at the same time.")
     watch_heartbeat_s: float = Field(
         default=5.0, gt=0, le=15, description="Longest silence of WatchInspection, in seconds."

@@ -1,21 +1,12 @@
-"""Cuts stills out of stored segments with PyAV: cropped to what matters, others' faces made unrecognisable."""
+"""Cuts stills out of a segment with PyAV: cropped to what matters, others' faces made unrecognisable."""
 
-import asyncio
-import time
-from collections.abc import Sequence
 from io import BytesIO
 
 import av
-import structlog
 from PIL import Image, ImageDraw, ImageFilter
 
-from shuanglu.media.v1.media_events_pb2 import TrackStored
-from shuanglu.media.v1.track_pb2 import Segment
 from shuanglu.observation.v1.observations_pb2 import Box
-from shuanglu_common.cmaf import fetch, open_cmaf
-from shuanglu_common.errors import DamagedData, NotFound
-from shuanglu_common.store import ObjectStore
-from shuanglu_report import metrics
+from shuanglu_common.cmaf import open_cmaf
 from shuanglu_report.domain import svg
 from shuanglu_report.domain.choice import WantedStill
 from shuanglu_report.errors import StillUnreadable
@@ -28,50 +19,6 @@ _LEAST_CROP = 200
 # A face is reduced to so few pixels that nobody can be told from it.
 _COARSE = 6
 _BLUR_AROUND = 0.25
-
-log = structlog.get_logger()
-
-
-class AvStillCutter:
-    """Decodes one segment for each still, and no more than there is time for."""
-
-    def __init__(self, store: ObjectStore, budget_s: float) -> None:
-        """`budget_s`: when it is used up the remaining stills are left out, so that the report is in time."""
-        self._store = store
-        self._budget_s = budget_s
-
-    async def cut(self, wanted: Sequence[WantedStill], tracks: Sequence[TrackStored]) -> list[bytes | None]:
-        """See StillCutter. A damaged or missing segment costs its stills, not the report."""
-        by_id = {stored.track.track_id: stored for stored in tracks}
-        end = time.monotonic() + self._budget_s
-        pictures: list[bytes | None] = []
-        for still in wanted:
-            stored = by_id.get(still.frame.track_id)
-            in_time = time.monotonic() < end
-            pictures.append(await self._one(still, stored) if stored and in_time else None)
-            if pictures[-1] is None:
-                metrics.STILLS_MISSING.inc()
-        return pictures
-
-    async def _one(self, still: WantedStill, stored: TrackStored) -> bytes | None:
-        try:
-            segment = segment_at(stored, still.frame.at_ms)
-            data = await fetch(self._store, stored.track, [segment])
-            return await asyncio.to_thread(picture, data, still)
-        except (DamagedData, NotFound) as error:
-            log.warning("still.missing", track_id=stored.track.track_id, at_ms=still.frame.at_ms, reason=error.reason)
-            return None
-
-
-def segment_at(stored: TrackStored, at_ms: int) -> Segment:
-    """The segment that holds a position, or the nearest one. Raises StillUnreadable for a track without segments."""
-
-    def distance(segment: Segment) -> int:
-        return max(segment.start_ms - at_ms, at_ms - segment.end_ms + 1, 0)
-
-    if not stored.segments:
-        raise StillUnreadable("the track has no segments")
-    return min(stored.segments, key=distance)
 
 
 def picture(data: bytes, still: WantedStill) -> bytes:

@@ -9,10 +9,14 @@ from report_examples import SESSION, order
 
 from shuanglu.common.v1.types_pb2 import Channel
 from shuanglu.media.v1.media_events_pb2 import TrackStored
+from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.session.v1.session_pb2 import Order, Session, SessionState
 from shuanglu_report.domain.choice import WantedStill
-from shuanglu_report.domain.ports import InspectionNews, LastNews, Position, ReportRow, RowFilter
+from shuanglu_report.domain.ports import InspectionNews, LastNews, Position, Printed, ReportRow, RowFilter
 from shuanglu_report.errors import SessionNotFound
+from shuanglu_report.frames import unpack
+from shuanglu_report.press import done
+from shuanglu_report.press_job import PressSettings, job
 
 
 @dataclass
@@ -80,14 +84,26 @@ class FixedSessions:
 
 
 @dataclass
-class GivenStills:
-    """StillCutter that gives the same picture for all but the unreadable."""
+class GivenClips:
+    """ClipSource with one clip for all tracks but the unreadable ones."""
 
-    jpeg: bytes
+    clip: bytes
     unreadable: frozenset[str] = frozenset()
 
-    async def cut(self, wanted: Sequence[WantedStill], tracks: Sequence[TrackStored]) -> list[bytes | None]:
-        return [None if still.frame.track_id in self.unreadable else self.jpeg for still in wanted]
+    async def clips(self, wanted: Sequence[WantedStill], tracks: Sequence[TrackStored]) -> list[bytes]:
+        return [b"" if still.frame.track_id in self.unreadable else self.clip for still in wanted]
+
+
+@dataclass
+class DirectPress:
+    """The press without a process of its own."""
+
+    settings: PressSettings
+
+    async def print_report(self, report: Report, clips: Sequence[bytes]) -> Printed:
+        reason, pdf, *stills = unpack(done(job(self.settings, report, clips)))
+        assert not reason
+        return Printed(pdf, stills)
 
 
 @dataclass

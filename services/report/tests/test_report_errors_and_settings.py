@@ -20,7 +20,7 @@ def test_every_error_has_its_own_reason_and_stands_in_the_tree() -> None:
 
 
 def test_only_what_heals_by_itself_is_tried_again() -> None:
-    assert {kind.__name__ for kind in own_errors() if kind.retryable} == {"ProofNotReady", "SessionsAway"}
+    assert {kind.__name__ for kind in own_errors() if kind.retryable} == {"ProofNotReady", "PressStuck", "SessionsAway"}
 
 
 def test_every_setting_is_described() -> None:

@@ -1,13 +1,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 import pypdfium2
 import pytest
 from google.protobuf.message import Message
-from report_examples import CREATED_US, SESSION, TENANT, order, result, still_jpeg, stored, tracks
-from report_fakes import FixedSessions, GivenStills, MemoryRows
+from report_examples import CREATED_US, SESSION, TENANT, order, result, stored, tracks
+from report_fakes import DirectPress, FixedSessions, GivenClips, MemoryRows
+from report_media import encode, grey
 
 from shuanglu.common.v1.types_pb2 import Channel, Outcome
 from shuanglu.quality.v1.finding_pb2 import InspectionResult
@@ -19,7 +19,7 @@ from shuanglu_common.store import MemoryStore, SealedStore
 from shuanglu_report.errors import ProofNotReady, ResultUnreadable
 from shuanglu_report.handlers import Handlers
 from shuanglu_report.maker import ReportMaker, stage_name
-from shuanglu_report.typst_pdf import TypstRenderer
+from shuanglu_report.press_job import PressSettings
 
 REACHED_US = CREATED_US + 80_000_000
 
@@ -40,7 +40,8 @@ class FixedClock:
 class Bench:
     """A maker with everything in memory, and a real page."""
 
-    renderer: TypstRenderer
+    press: PressSettings
+    clip: bytes
     rows: MemoryRows = field(default_factory=MemoryRows)
     objects: MemoryStore = field(default_factory=MemoryStore)
     unreadable: frozenset[str] = frozenset()
@@ -51,8 +52,8 @@ class Bench:
 
     @property
     def handlers(self) -> Handlers:
-        cutter = GivenStills(still_jpeg("x"), self.unreadable)
-        maker = ReportMaker(FixedSessions(), self.rows, self.sealed, cutter, self.renderer, ZoneInfo("Asia/Shanghai"))
+        clips = GivenClips(self.clip, self.unreadable)
+        maker = ReportMaker(FixedSessions(), self.rows, self.sealed, clips, DirectPress(self.press))
         return Handlers(self.rows, maker, FixedClock().now_us)
 
     async def know_tracks(self) -> None:
@@ -74,13 +75,14 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def renderer(font_dir: Path) -> TypstRenderer:
-    return TypstRenderer(font_dir)
+def clip() -> bytes:
+    cut = encode(2, grey)
+    return cut.init + cut.fragments[0]
 
 
 @pytest.fixture
-def bench(renderer: TypstRenderer) -> Bench:
-    return Bench(renderer)
+def bench(font_dir: Path, clip: bytes) -> Bench:
+    return Bench(PressSettings(str(font_dir), "Asia/Shanghai", 10), clip)
 
 
 async def test_a_verdict_becomes_a_stored_report_and_one_event(bench: Bench) -> None:

@@ -2,16 +2,18 @@ import io
 
 import pytest
 from PIL import Image, ImageDraw, ImageStat
-from report_media import encode, grey, store_track
+from report_media import Painter, encode, grey, store_track
 
 from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.observation.v1.observations_pb2 import Box
 from shuanglu.quality.v1.finding_pb2 import EvidenceFrame
 from shuanglu_common.store import MemoryStore
+from shuanglu_report.clips import StoredClips, segment_at
 from shuanglu_report.domain.choice import WantedStill
 from shuanglu_report.errors import StillUnreadable
-from shuanglu_report.stills import AvStillCutter, picture, segment_at
+from shuanglu_report.press import cut_all
+from shuanglu_report.stills import picture
 
 
 def wanted(
@@ -21,8 +23,7 @@ def wanted(
     return WantedStill("f", frame, Outcome.OUTCOME_FAIL)
 
 
-def opened(jpeg: bytes | None) -> Image.Image:
-    assert jpeg is not None
+def opened(jpeg: bytes) -> Image.Image:
     return Image.open(io.BytesIO(jpeg)).convert("RGB")
 
 
@@ -35,30 +36,31 @@ def two_faces(at_ms: int) -> Image.Image:
     return image
 
 
+async def cut(*stills: WantedStill, painter: Painter = grey) -> list[bytes]:
+    """Through the store and the decoder, as in the service."""
+    store = MemoryStore()
+    stored = await store_track(store, painter)
+    return cut_all(stills, await StoredClips(store).clips(stills, [stored]), 10)
+
+
 @pytest.mark.parametrize("at_ms", [0, 1900, 2000, 3300, 5900])
 async def test_the_frame_of_the_asked_moment_is_cut(at_ms: int) -> None:
-    store = MemoryStore()
-    stored = await store_track(store)
-    (jpeg,) = await AvStillCutter(store, 10).cut([wanted(at_ms)], [stored])
+    (jpeg,) = await cut(wanted(at_ms))
     level = ImageStat.Stat(opened(jpeg)).mean[0]
     assert abs(level - (20 + at_ms // 100 * 3)) < 2.5
 
 
 async def test_a_box_crops_to_what_matters_and_is_drawn() -> None:
-    store = MemoryStore()
-    stored = await store_track(store)
-    (jpeg,) = await AvStillCutter(store, 10).cut([wanted(1000, Box(x=100, y=80, width=60, height=80))], [stored])
+    (jpeg,) = await cut(wanted(1000, Box(x=100, y=80, width=60, height=80)))
     image = opened(jpeg)
     assert image.size == (200, 200)
-    red = [(x, y) for x in range(200) for y in range(200) if image.getpixel((x, y))[0] > image.getpixel((x, y))[2] + 60]
-    assert len(red) > 200
+    red, _, blue = (band.tobytes() for band in image.split())
+    assert sum(r > b + 60 for r, b in zip(red, blue, strict=True)) > 200
 
 
 async def test_other_faces_cannot_be_recognised() -> None:
-    store = MemoryStore()
-    stored = await store_track(store, two_faces)
     blur = Box(x=200, y=60, width=80, height=100)
-    (jpeg,) = await AvStillCutter(store, 10).cut([wanted(500, blur=(blur,))], [stored])
+    (jpeg,) = await cut(wanted(500, blur=(blur,)), painter=two_faces)
     image = opened(jpeg).convert("L")
     shown, hidden = image.crop((50, 70, 110, 150)), image.crop((210, 70, 270, 150))
     assert ImageStat.Stat(shown).stddev[0] > 60
@@ -66,12 +68,9 @@ async def test_other_faces_cannot_be_recognised() -> None:
 
 
 async def test_boxes_outside_of_the_frame_do_no_harm() -> None:
-    store = MemoryStore()
-    stored = await store_track(store)
     outside = Box(x=-400, y=-400, width=50, height=50)
     huge = Box(x=-100, y=-100, width=900, height=900)
-    stills = [wanted(0, outside, (outside,)), wanted(0, huge, (huge,)), wanted(0, Box(x=1, y=1))]
-    pictures = await AvStillCutter(store, 10).cut(stills, [stored])
+    pictures = await cut(wanted(0, outside, (outside,)), wanted(0, huge, (huge,)), wanted(0, Box(x=1, y=1)))
     assert [opened(jpeg).size for jpeg in pictures] == [(200, 200), (240, 240), (320, 240)]
 
 
@@ -81,25 +80,26 @@ async def test_a_damaged_or_missing_segment_costs_only_its_own_still() -> None:
     store.objects[stored.segments[1].object.key] = b"damaged"
     del store.objects[stored.segments[2].object.key]
     stills = [wanted(500), wanted(2500), wanted(4500), wanted(500, track_id="unknown")]
-    pictures = await AvStillCutter(store, 10).cut(stills, [stored])
-    assert [jpeg is not None for jpeg in pictures] == [True, False, False, False]
+    clips = await StoredClips(store).clips(stills, [stored])
+    assert [bool(clip) for clip in clips] == [True, False, False, False]
+    assert [bool(jpeg) for jpeg in cut_all(stills, clips, 10)] == [True, False, False, False]
 
 
-async def test_stills_that_there_is_no_time_for_are_left_out() -> None:
-    store = MemoryStore()
-    stored = await store_track(store)
-    assert await AvStillCutter(store, 0).cut([wanted(500)], [stored]) == [None]
-
-
-def test_bytes_that_are_no_video_are_unreadable() -> None:
-    cut = encode(2, grey)
+def test_bytes_that_are_no_video_cost_their_still() -> None:
+    init = encode(2, grey).init
     with pytest.raises(StillUnreadable):
-        picture(cut.init, wanted(0))
+        picture(init, wanted(0))
+    assert cut_all([wanted(0), wanted(0)], [init, b"no video at all"], 10) == [b"", b""]
+
+
+def test_stills_that_there_is_no_time_for_are_left_out() -> None:
+    clip = encode(2, grey)
+    assert cut_all([wanted(0)], [clip.init + clip.fragments[0]], 0) == [b""]
 
 
 async def test_a_position_in_a_gap_takes_the_nearest_segment() -> None:
     stored = await store_track(MemoryStore())
     del stored.segments[1]
-    assert [segment_at(stored, at_ms).index for at_ms in (0, 1999, 2400, 3900, 9000)] == [1, 1, 1, 3, 3]
-    with pytest.raises(StillUnreadable):
-        segment_at(TrackStored(), 0)
+    nearest = [segment_at(stored, at_ms) for at_ms in (0, 1999, 2400, 3900, 9000)]
+    assert [segment.index for segment in nearest if segment] == [1, 1, 1, 3, 3]
+    assert segment_at(TrackStored(), 0) is None

@@ -1,14 +1,15 @@
 """What the report service needs from outside. Adapters implement these; tests bring small fakes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from shuanglu.common.v1.types_pb2 import ObjectRef, Outcome
 from shuanglu.media.v1.media_events_pb2 import ImportFailed, ImportRequested, TrackStored
 from shuanglu.quality.v1.quality_events_pb2 import InspectionProgressed, Stage
 from shuanglu.report.v1.report_events_pb2 import ReportReady
+from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.session.v1.session_pb2 import Order, Session
 from shuanglu_report.domain.choice import WantedStill
 
@@ -100,21 +101,31 @@ class SealedObjects(Protocol):
         ...
 
 
-class StillCutter(Protocol):
-    """Cuts pictures out of stored segments."""
+class ClipSource(Protocol):
+    """Brings the piece of the recording that a still is cut from."""
 
-    async def cut(self, wanted: Sequence[WantedStill], tracks: Sequence[TrackStored]) -> list[bytes | None]:
-        """A JPEG for each wanted still, None where there is no readable picture. Raises StoreUnavailable."""
+    async def clips(self, wanted: Sequence[WantedStill], tracks: Sequence[TrackStored]) -> list[bytes]:
+        """Init and segment for each wanted still; empty where they are damaged or gone. Raises StoreUnavailable."""
         ...
 
 
-class PageRenderer(Protocol):
-    """Sets the page."""
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What the press gives."""
 
-    def render(
-        self, values: Mapping[str, Any], timeline_svg: str, stills: Mapping[str, bytes], made_at_us: int
-    ) -> bytes:
-        """The PDF; the same arguments give the same bytes. Blocks for part of a second. Raises RenderingFailed."""
+    pdf: bytes
+    # A JPEG for each wanted still, in their order; empty where none could be cut.
+    stills: list[bytes]
+
+
+class Press(Protocol):
+    """Cuts the stills and sets the page."""
+
+    async def print_report(self, report: Report, clips: Sequence[bytes]) -> Printed:
+        """`clips` belong to `wanted_stills(report.result)`. The same arguments give the same bytes.
+
+        A clip that cannot be read costs its still. Raises RenderingFailed, PressStuck (retried).
+        """
         ...
 
 
