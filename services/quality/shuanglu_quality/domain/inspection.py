@@ -90,7 +90,7 @@ def inspect(
 
 
 def _judged(spec: CheckSpec, check: Check, context: Context) -> tuple[Finding, ...]:
-    """A check's findings. One that breaks is UNSURE and leaves the others alone: a fault of ours is a person's to look at."""
+    """A check's findings. One that breaks is UNSURE and leaves the others alone: a person must look."""
     try:
         found = check.findings(context)
     except Exception:  # noqa: BLE001 - whatever it is, it must neither pass nor stop the other checks

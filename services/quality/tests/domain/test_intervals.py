@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,28 +12,28 @@ INTERVALS = st.lists(
 )
 
 
-def points(parts):
+def points(parts: list[Interval]):
     return {at for part in parts for at in range(part.start_ms, part.end_ms)}
 
 
 @given(INTERVALS)
-def test_merge_keeps_the_cover_and_leaves_disjoint_parts_in_order(parts):
+def test_merge_keeps_the_cover_and_leaves_disjoint_parts_in_order(parts: list[Interval]):
     merged = merge(parts)
     assert points(merged) == points(parts)
-    assert all(one.end_ms < two.start_ms for one, two in zip(merged, merged[1:], strict=False))
+    assert all(one.end_ms < two.start_ms for one, two in pairwise(merged))
 
 
 @given(INTERVALS, INTERVALS)
-def test_subtract_and_intersect_split_the_whole(whole, parts):
+def test_subtract_and_intersect_split_the_whole(whole: list[Interval], parts: list[Interval]):
     assert points(subtract(whole, parts)) == points(whole) - points(parts)
     assert points(intersect(whole, parts)) == points(whole) & points(parts)
     assert total_ms(whole) == total_ms(subtract(whole, parts)) + total_ms(intersect(whole, parts))
 
 
 @given(INTERVALS, st.integers(0, 20))
-def test_merge_closes_holes_that_are_small_enough(parts, join_ms):
+def test_merge_closes_holes_that_are_small_enough(parts: list[Interval], join_ms: int):
     merged = merge(parts, join_ms)
-    assert all(two.start_ms - one.end_ms > join_ms for one, two in zip(merged, merged[1:], strict=False))
+    assert all(two.start_ms - one.end_ms > join_ms for one, two in pairwise(merged))
 
 
 def test_an_interval_cannot_end_before_it_starts():

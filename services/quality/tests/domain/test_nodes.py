@@ -3,6 +3,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quality_scene import Scene, Scenes
 
 from shuanglu_quality.domain.intervals import Interval
 from shuanglu_quality.domain.nodes import find_nodes
@@ -13,12 +14,12 @@ from shuanglu_quality.domain.words import Role
 NODES = ("consent", "identity", "terms", "risk", "confirm")
 
 
-def found(scene):
+def found(scene: Scene):
     said = [one for _, one in scene.said]
     return find_nodes(scene.strategy.nodes, said, scene.duration_ms)
 
 
-def test_every_node_is_found_where_it_was_said(scene):
+def test_every_node_is_found_where_it_was_said(scene: Scene):
     timeline = found(scene)
     assert [take.node_id for take in timeline] == list(NODES)
     assert all(abs(take.interval.start_ms - scene.span(take.node_id).start_ms) <= 200 for take in timeline)
@@ -27,7 +28,7 @@ def test_every_node_is_found_where_it_was_said(scene):
 
 @settings(max_examples=20, deadline=None)
 @given(order=st.permutations(NODES))
-def test_nodes_are_found_in_whatever_order_they_were_said(make_scene, order):
+def test_nodes_are_found_in_whatever_order_they_were_said(make_scene: Scenes, order: list[str]):
     scene = make_scene()
     scene.script = [line for node in order for line in scene.script if line.node == node]
     assert [take.node_id for take in found(scene)] == list(order)
@@ -35,7 +36,7 @@ def test_nodes_are_found_in_whatever_order_they_were_said(make_scene, order):
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_the_order_of_utterances_changes_nothing(make_scene, seed):
+def test_the_order_of_utterances_changes_nothing(make_scene: Scenes, seed: int):
     scene = make_scene()
     said = [one for _, one in scene.said]
     shuffled = random.Random(seed).sample(said, len(said))
@@ -43,12 +44,12 @@ def test_the_order_of_utterances_changes_nothing(make_scene, seed):
 
 
 @pytest.mark.parametrize("left_out", NODES)
-def test_a_node_that_was_left_out_is_not_found(scene, left_out):
+def test_a_node_that_was_left_out_is_not_found(scene: Scene, left_out: str):
     scene.script = [line for line in scene.script if line.node != left_out]
     assert [take.node_id for take in found(scene)] == [node for node in NODES if node != left_out]
 
 
-def test_a_node_that_was_said_again_is_another_take(scene):
+def test_a_node_that_was_said_again_is_another_take(scene: Scene):
     again = [line for line in scene.script if line.node == "terms"]
     scene.script = [*scene.script, *again]
     takes = [(take.node_id, take.take) for take in found(scene)]
@@ -68,13 +69,13 @@ def test_two_nodes_in_one_breath_are_told_apart():
     assert abs(timeline[1].interval.start_ms - expected) < 700
 
 
-def test_recognition_errors_do_not_hide_a_node(scene):
+def test_recognition_errors_do_not_hide_a_node(scene: Scene):
     scene.replace_line("risk", Role.AGENT, text="请问您是否了解一上风险")
     scene.replace_line("consent", Role.AGENT, text="为保护您的全一，本次业务板里将全程录音录象，请问您是否同意？")
     assert [take.node_id for take in found(scene)] == list(NODES)
 
 
-def test_nothing_said_is_nothing_found(scene):
+def test_nothing_said_is_nothing_found(scene: Scene):
     assert find_nodes(scene.strategy.nodes, [], 1000) == ()
     customer = [one for line, one in scene.said if line.role is Role.CUSTOMER]
     assert find_nodes(scene.strategy.nodes, customer, 1000) == ()

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ HAN = st.text(
 )
 
 
-def heard(text):
+def heard(text: str):
     return listen(syllables(text))
 
 
@@ -34,7 +36,7 @@ def heard(text):
         ("1234567890123", "一二三四五六七八九零一二三"),
     ],
 )
-def test_numbers_are_read_as_they_are_spoken(written, spoken):
+def test_numbers_are_read_as_they_are_spoken(written: str, spoken: str):
     assert spoken_number(written) == spoken
 
 
@@ -60,7 +62,7 @@ def test_homophones_and_folded_initials_are_equal():
         ("等额本息", "按月等额本西还款", 0.8),
     ],
 )
-def test_a_phrase_is_found_by_its_sound(phrase, text, least):
+def test_a_phrase_is_found_by_its_sound(phrase: str, text: str, least: float):
     match = best(phrase, heard(text))
     assert match is not None
     assert match.score >= least
@@ -75,7 +77,7 @@ def test_a_phrase_is_found_by_its_sound(phrase, text, least):
         ("无需还款", "按月等额本息还款"),
     ],
 )
-def test_a_phrase_that_was_not_said_is_not_found(phrase, text):
+def test_a_phrase_that_was_not_said_is_not_found(phrase: str, text: str):
     match = best(phrase, heard(text))
     assert match is None or match.score < 0.65
 
@@ -94,7 +96,7 @@ def test_a_phrase_that_was_not_said_is_not_found(phrase, text):
         ("无需还款", "您需还款", True),
     ],
 )
-def test_a_dropped_or_added_negation_is_noticed(phrase, text, changed):
+def test_a_dropped_or_added_negation_is_noticed(phrase: str, text: str, changed: object):
     listened = heard(text)
     match = best(phrase, listened, 0.5)
     assert match is not None
@@ -116,18 +118,18 @@ def test_every_place_is_found_once():
 
 
 @given(HAN, HAN)
-def test_a_phrase_is_always_found_where_it_stands(before, phrase):
+def test_a_phrase_is_always_found_where_it_stands(before: str, phrase: str):
     match = best(phrase, heard(f"{before}，{phrase}"), 0.0)
     assert match is not None
     assert match.score == 1.0
 
 
 @given(HAN, HAN)
-def test_matches_stay_inside_the_text_and_do_not_overlap(phrase, text):
+def test_matches_stay_inside_the_text_and_do_not_overlap(phrase: str, text: str):
     listened = heard(text)
     found = find(phrase, listened, 0.3)
     assert all(0 <= one.start < one.end <= len(listened.text) and 0.3 <= one.score <= 1 for one in found)
-    assert all(one.end <= two.start for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end <= two.start for one, two in pairwise(found))
 
 
 def test_nothing_is_found_in_nothing():

@@ -83,7 +83,7 @@ def _title(context: Context, node_id: str) -> Text:
 
 
 def _misplaced(takes: list[TimelineNode], script: list[str]) -> list[TimelineNode]:
-    """The fewest nodes that must move. Of several choices those that came too early: it is they that were not prepared."""
+    """The fewest nodes that must move. Of several choices those that came too early: they were unprepared."""
     ranks = [script.index(take.node_id) for take in takes]
     # Longest chain in the script's order that starts at each take; a script has 64 nodes at most.
     chains: dict[int, list[int]] = {}
