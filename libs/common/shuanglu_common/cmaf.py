@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from shuanglu.media.v1.track_pb2 import Segment, Track
 from shuanglu_common.errors import DamagedData
-from shuanglu_common.store import ObjectStore
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+
+    from shuanglu_common.store import ObjectStore  # a process that only decodes does without the store's client
 
 
 class SegmentUnreadable(DamagedData):
@@ -33,7 +34,7 @@ def segment_key(tenant: str, session_id: str, track_id: str, index: int) -> str:
     return f"{track_prefix(tenant, session_id, track_id)}{index:06d}.m4s"
 
 
-async def fetch(store: ObjectStore, track: Track, segments: Sequence[Segment]) -> bytes:
+async def fetch(store: "ObjectStore", track: Track, segments: Sequence[Segment]) -> bytes:
     """Init and segments as one readable file, each verified by its hash.
 
     Raises ObjectMissing, ChecksumWrong, StoreUnavailable.
