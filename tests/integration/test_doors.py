@@ -141,7 +141,7 @@ def test_a_role_that_may_not_is_told_so(stack: EmbeddedStack, web: httpx.Client,
     ops = bearer(stack.token(roles=["ops"]))
     answer = web.get(path_of(clean_report), headers=ops)
     assert answer.status_code == 403
-    assert answer.json()["details"][0]["reason"] == "FORBIDDEN"
+    assert answer.json()["details"][0]["reason"] == "ROLE_FORBIDDEN"
 
 
 def test_a_token_for_one_session_opens_no_other(stack: EmbeddedStack, clean_report: Report) -> None:

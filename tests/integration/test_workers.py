@@ -1,5 +1,6 @@
 """Workers come and go: the verdict is the same for one and for three, and what could not be examined is UNSURE."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_a_worker_that_never_answers_makes_its_checks_unsure(
         report = client.wait(client.send(sample_recording(sample("clean"))).session_id)
     assert outcomes(report, SPEECH_CHECKS) == {Outcome.OUTCOME_UNSURE}
     assert report.verdict == Outcome.OUTCOME_UNSURE
+
+
+def test_an_upload_goes_on_after_its_service_was_killed(own_stack: OwnStack, tmp_path: Path) -> None:
+    stack = own_stack(services=("media-ingest",))
+    file = tmp_path / "customer.mp4"
+    file.write_bytes(os.urandom(40 << 20))
+    heard: list[int] = []
+
+    def progress(safe: int) -> None:
+        if not heard:
+            stack.kill_service("media-ingest")
+        heard.append(safe)
+
+    with client_of(stack) as client:
+        upload_id = client.door.upload(file, progress)
+    assert heard[-1] == file.stat().st_size
+    stored = [path for path in (stack.data_dir / "spool").rglob(f"{upload_id}*") if path.stat().st_size > 1 << 20]
+    assert [path.read_bytes() == file.read_bytes() for path in stored] == [True]
 
 
 def test_data_stays_when_the_stack_is_started_again(
