@@ -1,7 +1,7 @@
 """Large buffers are given back to the system at once.
 
-A segment is a few megabytes and lives for a moment. glibc learns from such blocks to keep their memory in its heaps, one for
-each thread: measured on a recording of 46 Mbit/s, the process then peaked at 235 MiB instead of 187.
+A segment is a few megabytes and lives for a moment. glibc learns from such blocks to keep their memory in its heaps,
+one for each thread: on a recording of 46 Mbit/s the process then peaked at 235 MiB instead of 172.
 """
 
 import ctypes

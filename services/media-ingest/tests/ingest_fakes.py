@@ -36,7 +36,8 @@ class MemoryImports:
         key = (record.tenant, record.import_id)
         if key not in self.records:
             if any(
-                other.session_id == record.session_id and other.state != ImportState.FAILED
+                (other.tenant, other.session_id) == (record.tenant, record.session_id)
+                and other.state != ImportState.FAILED
                 for other in self.records.values()
             ):
                 raise SessionNotOpen

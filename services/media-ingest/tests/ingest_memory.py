@@ -1,7 +1,7 @@
 """Imports one file as the worker does, into a store that keeps nothing: `python ingest_memory.py SPOOL FILE`.
 
-Prints JSON: resident memory in MiB when everything is imported and its peak, seconds, and what came out. The whole service
-is loaded, so that the figure is the service's.
+Prints JSON: resident memory in MiB before the work and its peak, seconds, and what came out. The whole service is
+loaded, so that the figure is the service's.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import resource
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -33,13 +34,14 @@ class HashingStore(MemoryStore):
         digest = await asyncio.to_thread(hashlib.sha256, data)
         return ObjectRef(key=key, size_bytes=len(data), sha256=digest.hexdigest())
 
-    async def put_file(self, key: str, path: Path, progress=None) -> ObjectRef:
+    async def put_file(self, key: str, path: Path, progress: Callable[[int], None] | None = None) -> ObjectRef:
         total, size = hashlib.sha256(), 0
         with path.open("rb") as file:
             while data := await asyncio.to_thread(file.read, PART_BYTES):
                 total.update(data)
                 size += len(data)
-                progress(size)
+                if progress:
+                    progress(size)
         return ObjectRef(key=key, size_bytes=size, sha256=total.hexdigest())
 
 
