@@ -1,0 +1,1 @@
+"""Listens: where somebody speaks, how loud it is, and what is said."""

@@ -1,0 +1,148 @@
+"""Bus in, bus out: TrackStored becomes SpeechFound and its windows, WindowFound becomes SpeechTranscribed."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from shuanglu.common.v1.types_pb2 import TRACK_KIND_AUDIO, Interval
+from shuanglu.media.v1.media_events_pb2 import TrackStored
+from shuanglu.observation.v1.observations_pb2 import SpeechFound, SpeechTranscribed, Transcript, WindowFound
+from shuanglu_asr.domain.turns import Turn
+from shuanglu_asr.domain.windows import needed, windows
+from shuanglu_asr.errors import RecognitionFailed
+from shuanglu_asr.listener import Listened
+from shuanglu_asr.messages import (
+    loudness_messages,
+    model_message,
+    only_role,
+    spans_of,
+    turn_messages,
+    turns_of,
+    utterance_message,
+    whole,
+)
+from shuanglu_asr.metrics import FAILURES, TURNS, UTTERANCES, WINDOWS, tell_step
+from shuanglu_asr.worker import Worker
+from shuanglu_common.bus.events import Event, NewEvent
+from shuanglu_common.cmaf import fetch
+from shuanglu_common.errors import DamagedData
+from shuanglu_common.store import ObjectMissing, ObjectStore, SealedStore
+
+log = structlog.get_logger()
+
+
+class Asr:
+    """The handlers."""
+
+    def __init__(self, store: ObjectStore, sealed: SealedStore, worker: Worker) -> None:
+        """Keeps what it works with."""
+        self.store = store
+        self.sealed = sealed
+        self.worker = worker
+
+    async def track_stored(self, event: Event[TrackStored]) -> Sequence[NewEvent]:
+        """Listen to an audio track; other tracks are not for us.
+
+        A track that cannot be read is reported as such and has no windows. Raises StoreUnavailable.
+        """
+        stored = event.payload
+        track = stored.track
+        if track.kind != TRACK_KIND_AUDIO:
+            return ()
+        found = SpeechFound(
+            track_id=track.track_id,
+            participants=track.participants,
+            interval=Interval(start_ms=track.start_ms, end_ms=track.end_ms),
+            models=[model_message(self.worker.ear_model)],
+        )
+        groups: tuple[tuple[Turn, ...], ...] = ()
+        try:
+            listened = await self.listen(stored)
+        except (DamagedData, ObjectMissing) as error:
+            log.warning("track.unreadable", track_id=track.track_id, reason=error.reason)
+            FAILURES.labels(error.reason).inc()
+            found.failure_reason = error.reason
+        else:
+            TURNS.inc(len(listened.turns))
+            groups = windows(listened.turns)
+            found.turns.extend(turn_messages(listened.turns))
+            found.loudness.extend(loudness_messages(listened.loudness))
+            found.window_count = len(groups)
+        jobs = [self.window(stored, index, turns) for index, turns in enumerate(groups)]
+        return (
+            NewEvent(event.tenant, event.session_id, found, track.track_id),
+            *(
+                NewEvent(event.tenant, event.session_id, job, f"{job.track.track_id}/{job.window_index}")
+                for job in jobs
+            ),
+        )
+
+    async def listen(self, stored: TrackStored) -> Listened:
+        """The whole track, a segment at a time. Raises DamagedData, and what the store raises."""
+        listener = self.worker.listener()
+        init = await self.store.get(stored.track.init)
+        work_s = 0.0
+        for segment in stored.segments:
+            data = init + await self.store.get(segment.object)
+            started = time.perf_counter()
+            await asyncio.to_thread(listener.add, data)
+            work_s += time.perf_counter() - started
+        listened = await asyncio.to_thread(listener.finish)
+        tell_step("listen", listened.seconds, work_s)
+        return listened
+
+    @staticmethod
+    def window(stored: TrackStored, index: int, turns: Sequence[Turn]) -> WindowFound:
+        """The job for one window."""
+        wanted = set(needed(spans_of(stored.segments), turns))
+        return WindowFound(
+            track=stored.track,
+            window_index=index,
+            turns=turn_messages(turns),
+            segments=[segment for segment in stored.segments if segment.index in wanted],
+            inspection=stored.inspection,
+        )
+
+    async def window_found(self, event: Event[WindowFound]) -> Sequence[NewEvent]:
+        """Recognise a window; the words are sealed.
+
+        A window that cannot be recognised is reported as such. Raises StoreUnavailable.
+        """
+        window = event.payload
+        track_id, index = window.track.track_id, window.window_index
+        transcribed = SpeechTranscribed(
+            track_id=track_id,
+            window_index=index,
+            interval=whole(turns_of(window.turns)),
+            models=[model_message(self.worker.word_model)],
+        )
+        key = f"{track_id}/{index}"
+        try:
+            transcript = await self.transcribe(window)
+        except (DamagedData, ObjectMissing, RecognitionFailed) as error:
+            log.warning("window.failed", track_id=track_id, index=index, reason=error.reason)
+            FAILURES.labels(error.reason).inc()
+            WINDOWS.labels("failed").inc()
+            transcribed.failure_reason = error.reason
+        else:
+            data = transcript.SerializeToString(deterministic=True)
+            ref = await self.sealed.put(event.tenant, event.session_id, f"transcripts/{key}", data)
+            WINDOWS.labels("recognised").inc()
+            transcribed.transcript.CopyFrom(ref)
+        return (NewEvent(event.tenant, event.session_id, transcribed, key),)
+
+    async def transcribe(self, window: WindowFound) -> Transcript:
+        """The words of a window. Raises DamagedData, RecognitionFailed, and what the store raises."""
+        data = await fetch(self.store, window.track, window.segments)
+        turns, languages = turns_of(window.turns), tuple(window.inspection.languages)
+        said = await asyncio.to_thread(self.worker.recognise, data, turns, languages)
+        role = only_role(window.track.participants)
+        for utterance in said:
+            UTTERANCES.labels("text" if utterance.text else "unintelligible").inc()
+        return Transcript(
+            track_id=window.track.track_id,
+            window_index=window.window_index,
+            utterances=[utterance_message(utterance, role) for utterance in said],
+        )

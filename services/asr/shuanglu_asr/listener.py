@@ -1,0 +1,68 @@
+"""Listens to a track: turns and loudness. Blocking; called in threads, one call at a time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shuanglu_asr.av_sound import Block, SoundReader
+from shuanglu_asr.domain.loudness import Loudness, LoudnessMeter
+from shuanglu_asr.domain.placing import RATE
+from shuanglu_asr.domain.turns import Turn, TurnFinder, TurnRules
+from shuanglu_asr.silero import Ear, Silero
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """What was heard on a track, in time order."""
+
+    turns: tuple[Turn, ...]
+    loudness: tuple[Loudness, ...]
+    seconds: float
+
+
+class Listener:
+    """Give it the segments of a track in order, then `finish`."""
+
+    def __init__(self, silero: Silero, rules: TurnRules) -> None:
+        """Knows nothing of the track yet."""
+        self.reader = SoundReader()
+        self.ear = Ear(silero)
+        self.meter = LoudnessMeter(RATE)
+        self.rules = rules
+        self.finder: TurnFinder | None = None
+        self.turns: list[Turn] = []
+
+    def add(self, data: bytes) -> None:
+        """The next segment, init plus media. Raises SoundUnreadable, SegmentUnreadable."""
+        self.hear(self.reader.read(data))
+
+    def finish(self) -> Listened:
+        """The end of the track."""
+        self.hear(self.reader.finish())
+        if self.finder is not None:
+            self.turns += self.finder.add_all(self.ear.finish())
+            if (last := self.finder.finish()) is not None:
+                self.turns.append(last)
+        samples = sum(power.samples for power in self.meter.seconds.values())
+        return Listened(tuple(self.turns), self.meter.finish(), samples / RATE)
+
+    def hear(self, blocks: Iterable[Block]) -> None:
+        """A stretch of sound, all at once: the model is quicker with many frames."""
+        pieces = []
+        for block in blocks:
+            if self.finder is None:
+                self.finder = TurnFinder(block.start * 1000 // RATE, self.rules)
+            self.measure(block)
+            pieces.append(block.samples)
+        if pieces and self.finder is not None:
+            self.turns += self.finder.add_all(self.ear.listen(np.concatenate(pieces)))
+
+    def measure(self, block: Block) -> None:
+        """Loudness, cut at whole seconds of the session."""
+        at, end = block.start, block.start + len(block.samples)
+        while at < end:
+            until = min(end, (at // RATE + 1) * RATE)
+            part = block.samples[at - block.start : until - block.start].astype(np.float64)
+            self.meter.add(at, len(part), float(part @ part), float(np.abs(part).max()))
+            at = until

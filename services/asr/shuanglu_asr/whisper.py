@@ -1,0 +1,119 @@
+"""Whisper through CTranslate2: a Recogniser. Deterministic: no sampling, no memory of what was recognised before."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+
+from shuanglu_asr.av_sound import Samples
+from shuanglu_asr.domain.heard import Decoding, Word
+from shuanglu_asr.errors import ModelUnusable, RecognitionFailed
+from shuanglu_asr.mel import FRAME_MS, HOP, LogMel
+from shuanglu_asr.whisper_tokens import WhisperTokens
+
+BEAM = 5
+# The encoder halves the rate of the spectrogram.
+STEP_MS = 2 * FRAME_MS
+DEFAULT_SUPPRESSED = [-1]
+
+
+class Whisper:
+    """The loaded model. Calls may come from several threads; the library queues them."""
+
+    def __init__(self, folder: Path, device: str, compute_type: str, threads: int) -> None:
+        """Raises ModelUnusable."""
+        self.tokens = WhisperTokens(folder / "tokenizer.json")
+        self.mel = LogMel()
+        try:
+            self.model = ctranslate2.models.Whisper(
+                str(folder), device=device, compute_type=compute_type, intra_threads=threads, inter_threads=1
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ModelUnusable("the recogniser cannot be loaded", model=folder.name) from error
+
+    def hear(self, sound: Samples, context_ms: int) -> "WhisperHearing":
+        """See Recogniser."""
+        features = self.mel(sound, context_ms // FRAME_MS)
+        try:
+            encoded = self.model.encode(ctranslate2.StorageView.from_array(features[None]))
+        except (RuntimeError, ValueError) as error:
+            raise RecognitionFailed(f"the encoder refused a sound: {type(error).__name__}") from error
+        return WhisperHearing(self, encoded, min(len(sound) // HOP, features.shape[1]))
+
+
+class WhisperHearing:
+    """See Hearing. `frames` is how much of the context is sound."""
+
+    def __init__(self, whisper: Whisper, encoded: Any, frames: int) -> None:
+        """Keeps the encoder's output, so that several readings share it."""
+        self.model = whisper.model
+        self.tokens = whisper.tokens
+        self.encoded = encoded
+        self.frames = frames
+
+    def language(self, candidates: Sequence[str]) -> dict[str, float]:
+        """See Hearing."""
+        try:
+            (likely,) = self.model.detect_language(self.encoded)
+        except (RuntimeError, ValueError) as error:
+            raise RecognitionFailed(f"the language cannot be told: {type(error).__name__}") from error
+        wanted = {f"<|{candidate}|>": candidate for candidate in candidates}
+        return {wanted[token]: float(value) for token, value in likely if token in wanted}
+
+    def decode(self, language: str, hotwords: str, most_tokens: int) -> Decoding:
+        """See Hearing."""
+        prompt = self.tokens.prompt(language, hotwords)
+        try:
+            (result,) = self.model.generate(
+                self.encoded,
+                [prompt],
+                beam_size=BEAM,
+                max_length=len(prompt) + most_tokens,
+                return_scores=True,
+                return_no_speech_prob=True,
+                suppress_blank=True,
+                suppress_tokens=DEFAULT_SUPPRESSED,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise RecognitionFailed(f"the decoder refused a sound: {type(error).__name__}") from error
+        tokens = self.tokens.text_tokens(result.sequences_ids[0])
+        return Decoding(
+            text=self.tokens.text(tokens),
+            tokens=tuple(tokens),
+            avg_logprob=min(0.0, float(result.scores[0])),
+            no_speech=float(result.no_speech_prob),
+        )
+
+    def words(self, language: str, decoding: Decoding) -> tuple[Word, ...]:
+        """See Hearing: by the decoder's attention, aligned with dynamic time warping."""
+        if not decoding.tokens:
+            return ()
+        tokens = list(decoding.tokens)
+        try:
+            (aligned,) = self.model.align(self.encoded, self.tokens.start(language), [tokens], self.frames)
+        except (RuntimeError, ValueError) as error:
+            raise RecognitionFailed(f"words cannot be aligned: {type(error).__name__}") from error
+        starts = token_starts(aligned.alignments, len(tokens), self.frames * FRAME_MS)
+        probabilities = [float(value) for value in aligned.text_token_probs]
+        made, at = [], 0
+        for text, count in self.tokens.groups(tokens, language):
+            own = probabilities[at : at + count]
+            sure = math.fsum(own) / len(own) if own else 0.0
+            if text:
+                made.append(Word(text, starts[at], starts[at + count], min(1.0, max(0.0, sure))))
+            at += count
+        return tuple(made)
+
+
+def token_starts(alignments: Sequence[tuple[int, int]], tokens: int, end_ms: int) -> list[int]:
+    """Where each token begins, and where the last one ends, in milliseconds; never going back."""
+    first: dict[int, int] = {}
+    for token, step in alignments:
+        first.setdefault(token, step * STEP_MS)
+    starts, latest = [], 0
+    for token in range(tokens):
+        latest = min(end_ms, max(latest, first.get(token, latest)))
+        starts.append(latest)
+    return [*starts, max(latest, min(end_ms, first.get(tokens, end_ms)))]

@@ -1,0 +1,73 @@
+"""The part of the work that keeps a processor busy: decode, listen, recognise. Called in threads; keeps no state."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shuanglu_asr.av_sound import Samples, SoundReader
+from shuanglu_asr.domain.heard import Utterance
+from shuanglu_asr.domain.transcribing import ANSWER_LANGUAGE, Transcriber
+from shuanglu_asr.domain.turns import Turn, TurnRules
+from shuanglu_asr.listener import Listener
+from shuanglu_asr.metrics import DOUBTS, tell_step
+from shuanglu_asr.model_files import ModelFiles, verified
+from shuanglu_asr.settings import AsrSettings
+from shuanglu_asr.silero import Silero
+from shuanglu_asr.simplified import Simplifier
+from shuanglu_asr.stretches import stretches
+from shuanglu_asr.whisper import Whisper
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Ears, and a memory of words."""
+
+    silero: Silero
+    whisper: Whisper
+    transcriber: Transcriber[Samples]
+    rules: TurnRules
+    ear_model: ModelFiles
+    word_model: ModelFiles
+
+    def listener(self) -> Listener:
+        """For one track."""
+        return Listener(self.silero, self.rules)
+
+    def languages(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        """BCP 47 tags as languages of the recogniser, without those that it does not know; Mandarin if none is left."""
+        codes = dict.fromkeys(tag.split("-")[0].lower() for tag in wanted)
+        return tuple(code for code in codes if self.whisper.tokens.knows(code)) or (ANSWER_LANGUAGE,)
+
+    def recognise(self, data: bytes, turns: Sequence[Turn], wanted: Sequence[str]) -> tuple[Utterance, ...]:
+        """What the turns say, one utterance each; `data` is the init and the segments that hold them.
+
+        Raises SoundUnreadable, SegmentUnreadable, RecognitionFailed.
+        """
+        started = time.perf_counter()
+        reader = SoundReader()
+        blocks = (block for part in (reader.read(data), reader.finish()) for block in part)
+        languages = self.languages(wanted)
+        made = tuple(self.transcriber.transcribe(turn, sound, languages) for turn, sound in stretches(blocks, turns))
+        tell_step("recognise", sum(turn.duration_ms for turn in turns) / 1000, time.perf_counter() - started)
+        return made
+
+
+def open_worker(settings: AsrSettings) -> Worker:
+    """Verify and load the models. Raises ModelUnusable."""
+    ear_model = verified(settings.models_dir, "silero-vad")
+    word_model = verified(settings.models_dir, "whisper-base")
+    whisper = Whisper(word_model.path.parent, settings.asr_device, settings.asr_compute_type, settings.asr_cpu_threads)
+    rules = TurnRules(
+        start_probability=settings.asr_start_probability,
+        end_probability=min(settings.asr_start_probability, settings.asr_end_probability),
+        min_speech_ms=settings.asr_min_speech_ms,
+        min_silence_ms=settings.asr_min_silence_ms,
+    )
+    return Worker(
+        silero=Silero(ear_model.path, settings.asr_cpu_threads),
+        whisper=whisper,
+        transcriber=Transcriber(whisper, Simplifier(), lambda reason: DOUBTS.labels(reason.value).inc()),
+        rules=rules,
+        ear_model=ear_model,
+        word_model=word_model,
+    )
