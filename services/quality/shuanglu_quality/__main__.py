@@ -9,9 +9,9 @@ from shuanglu_common.bus.subjects import PARTITIONS
 from shuanglu_common.ids import new_id
 from shuanglu_quality import lease, nats_folds
 from shuanglu_quality.folds import Folds, Patience
-from shuanglu_quality.handlers import partition_subscription, watch_deadlines
+from shuanglu_quality.handlers import durable, partition_subscription, watch_deadlines
 from shuanglu_quality.judge import Judge
-from shuanglu_quality.nats_folds import NatsFoldStore, open_bucket
+from shuanglu_quality.nats_folds import NatsBacklog, NatsFoldStore, open_bucket
 from shuanglu_quality.postgres import SCHEMA, PostgresStrategies
 from shuanglu_quality.rpc import StrategyRpc
 from shuanglu_quality.settings import QualitySettings
@@ -32,7 +32,8 @@ async def build(app: App[QualitySettings]) -> None:
     store = NatsFoldStore(bucket, sealed, settings.fold_inline_bytes)
     patience = Patience(settings.inspection_deadline_base_s, settings.inspection_deadline_factor)
     judge = Judge(shelf, sealed)
-    folds = Folds(store, judge, app.bus.publish, app.clock, patience, settings.folds_in_memory)
+    backlog = NatsBacklog(jetstream, [durable(partition) for partition in range(PARTITIONS)])
+    folds = Folds(store, backlog, judge, app.bus.publish, app.clock, patience, settings.folds_in_memory)
 
     leases = lease.Leases(
         await open_bucket(jetstream, lease.BUCKET, lease.TTL_S, settings.nats_replicas), new_id(app.clock.now_us())
@@ -43,7 +44,7 @@ async def build(app: App[QualitySettings]) -> None:
         async def fold(stopping: asyncio.Event, partition: int = partition, runner: Runner = runner) -> None:
             await leases.hold(f"partition-{partition}", runner.run, stopping)
 
-        app.background(f"quality-fold-{partition}", fold)
+        app.background(durable(partition), fold)
 
     async def deadlines(stopping: asyncio.Event) -> None:
         await watch_deadlines(folds, settings.inspection_deadline_check_s, stopping)

@@ -52,6 +52,16 @@ class FoldStore(Protocol):
         """Sessions that are stored."""
 
 
+class Backlog(Protocol):
+    """How far the folding of all partitions has come. All methods raise FoldsUnavailable."""
+
+    async def last(self) -> int:
+        """Position of the newest event that could be folded."""
+
+    async def folded(self) -> int:
+        """Position up to which every event is folded."""
+
+
 class Verdicts(Protocol):
     """Who judges; see judge.Judge."""
 
@@ -79,6 +89,7 @@ class Folds:
     def __init__(
         self,
         store: FoldStore,
+        backlog: Backlog,
         judge: Verdicts,
         publish: Callable[[NewEvent], Awaitable[None]],
         clock: Clock,
@@ -87,6 +98,7 @@ class Folds:
     ) -> None:
         """`publish` must be done only when the bus has confirmed."""
         self._store = store
+        self._backlog = backlog
         self._judge = judge
         self._publish = publish
         self._clock = clock
@@ -94,6 +106,7 @@ class Folds:
         self._room = room
         self._open: OrderedDict[Session, Stored] = OrderedDict()
         self._deadlines: dict[Session, int] = {}
+        self._overdue_at: dict[Session, int] = {}
         self._closed: OrderedDict[Session, None] = OrderedDict()
         self._locks: dict[Session, asyncio.Lock] = {}
         self._progress: dict[Session, tuple[int, tuple[int, int, bool]]] = {}
@@ -171,10 +184,18 @@ class Folds:
                 log.error("fold.without_session")
                 STUCK.inc()
                 return []
+            if await self._behind(session):
+                return []
             OVERDUE.inc()
             log.warning("fold.overdue", missing=len(fold.ledger.expected()) - fold.ledger.observed)
             await self._decide(session, stored)
         return []
+
+    async def _behind(self, session: Session) -> bool:
+        """Whether events wait that came before the session was overdue: after an outage of ours nobody is to blame."""
+        if session not in self._overdue_at:
+            self._overdue_at[session] = await self._backlog.last()
+        return await self._backlog.folded() < self._overdue_at[session]
 
     async def _decide_or_wait(self, session: Session, stored: Stored) -> None:
         """Judges now; if that fails the fold is safe, and the look for overdue sessions tries again."""
@@ -245,6 +266,7 @@ class Folds:
     def _forget(self, session: Session) -> None:
         self._open.pop(session, None)
         self._deadlines.pop(session, None)
+        self._overdue_at.pop(session, None)
         self._progress.pop(session, None)
         OPEN_FOLDS.set(len(self._open))
 

@@ -21,6 +21,11 @@ ACK_WAIT_S = 30.0
 MAX_DELIVER = 8
 
 
+def durable(partition: int) -> str:
+    """Name of a partition's consumer."""
+    return f"quality-fold-{partition}"
+
+
 def partition_subscription(partition: int, folds: Folds) -> BatchSubscription:
     """What one partition consumes."""
 
@@ -28,7 +33,7 @@ def partition_subscription(partition: int, folds: Folds) -> BatchSubscription:
         return await folds.take(events)
 
     return BatchSubscription(
-        durable=f"quality-fold-{partition}",
+        durable=durable(partition),
         stream=Stream.FOLDS,
         filter_subject=f"fold.{partition}.>",
         handler=handle,

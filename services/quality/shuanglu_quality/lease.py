@@ -16,8 +16,8 @@ from shuanglu_quality.metrics import PARTITIONS_OWNED
 log = structlog.get_logger()
 
 BUCKET = "quality_leases"
-TTL_S = 15.0
-RENEW_S = 4.0
+TTL_S = 8.0
+RENEW_S = 2.0
 # Who owns many partitions already is slow to take one more, so that several processes share them.
 COURTESY_S = 0.4
 

@@ -4,16 +4,18 @@ A snapshot that is too large for a message of the bus goes, sealed, to the objec
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import zstandard
 from google.protobuf.message import DecodeError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError, NotFoundError
 from nats.js.kv import KeyValue
 
 from shuanglu.quality.v1.fold_pb2 import FoldSnapshot
+from shuanglu_common.bus.subjects import Stream
 from shuanglu_quality.errors import FoldConflict, FoldsUnavailable, SnapshotDamaged
 from shuanglu_quality.fold import SessionFold, restore
 from shuanglu_quality.folds import Session, Stored
@@ -88,6 +90,37 @@ class NatsFoldStore:
             raise FoldsUnavailable(f"list failed: {type(error).__name__}") from error
         split = (key.partition(".") for key in keys)
         return sorted((tenant, session_id) for tenant, dot, session_id in split if dot)
+
+
+class NatsBacklog:
+    """See folds.Backlog. Positions are sequences of the stream FOLDS."""
+
+    def __init__(self, jetstream: JetStreamContext, durables: Sequence[str]) -> None:
+        """`durables`: the consumer of each partition."""
+        self._jetstream = jetstream
+        self._durables = durables
+
+    async def last(self) -> int:
+        """See Backlog."""
+        try:
+            return (await self._jetstream.stream_info(Stream.FOLDS)).state.last_seq
+        except (NatsError, OSError, TimeoutError) as error:
+            raise FoldsUnavailable(f"stream: {type(error).__name__}") from error
+
+    async def folded(self) -> int:
+        """See Backlog. A consumer that has nothing left is as far as the stream."""
+        last = await self.last()
+        try:
+            infos = [await self._jetstream.consumer_info(Stream.FOLDS, durable) for durable in self._durables]
+        except NotFoundError:
+            return 0
+        except (NatsError, OSError, TimeoutError) as error:
+            raise FoldsUnavailable(f"consumers: {type(error).__name__}") from error
+        floors = (
+            info.ack_floor.stream_seq if info.ack_floor and (info.num_pending or info.num_ack_pending) else last
+            for info in infos
+        )
+        return min(floors, default=last)
 
 
 def _pack(snapshot: FoldSnapshot) -> bytes:

@@ -39,7 +39,8 @@ def read(text: str) -> Reading:
         parsed = parse(text)
     except BadText as error:
         return Reading(None, (error.problem,))
-    problems = list(_by_schema(parsed))
+    # jsonschema tells of each missing field alone; a problem that reads the same is told once.
+    problems = list(dict.fromkeys(_by_schema(parsed)))
     if not problems:
         problems = [*_by_sense(parsed), *_by_conditions(parsed)]
     if problems:
