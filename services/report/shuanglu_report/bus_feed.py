@@ -19,8 +19,8 @@ from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu_common.bus.bus import BusUnavailable
 from shuanglu_common.bus.events import PoisonEvent, decode
 from shuanglu_common.bus.subjects import event_type, subject
-from shuanglu_report.domain.ports import InspectionNews, LastNews
 from shuanglu_report.errors import SessionNotFound
+from shuanglu_report.ports import InspectionNews, LastNews
 
 _KINDS: tuple[type[InspectionNews], ...] = (ImportRequested, ImportFailed, InspectionProgressed, ReportReady)
 _TIMEOUT_S = 3.0

@@ -9,7 +9,7 @@ from shuanglu.media.v1.track_pb2 import Segment
 from shuanglu_common.cmaf import fetch
 from shuanglu_common.errors import DamagedData, NotFound
 from shuanglu_common.store import ObjectStore
-from shuanglu_report.domain.choice import WantedStill
+from shuanglu_report.page.choice import WantedStill
 
 log = structlog.get_logger()
 

@@ -6,8 +6,8 @@ from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.quality.v1.quality_events_pb2 import VerdictReached
 from shuanglu_common.bus.events import Event, NewEvent
 from shuanglu_report import metrics
-from shuanglu_report.domain.ports import ReportRows
 from shuanglu_report.maker import ReportMaker
+from shuanglu_report.ports import ReportRows
 
 
 class Handlers:

@@ -12,11 +12,14 @@ from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.quality.v1.finding_pb2 import InspectionResult
 from shuanglu.quality.v1.quality_events_pb2 import Stage, VerdictReached
 from shuanglu.report.v1.report_pb2 import Report, Still
+from shuanglu.session.v1.session_pb2 import Order
 from shuanglu_common.ids import derived_id
 from shuanglu_report import metrics
-from shuanglu_report.domain.choice import WantedStill, wanted_stills
-from shuanglu_report.domain.masking import masked_order
-from shuanglu_report.domain.ports import (
+from shuanglu_report.domain.masking import mask_id_number, mask_name
+from shuanglu_report.errors import ProofNotReady, ResultUnreadable
+from shuanglu_report.page.choice import WantedStill, wanted_stills
+from shuanglu_report.page.words import OUTCOMES, outcome_of
+from shuanglu_report.ports import (
     ClipSource,
     Press,
     Printed,
@@ -25,9 +28,7 @@ from shuanglu_report.domain.ports import (
     SealedObjects,
     SessionDirectory,
 )
-from shuanglu_report.domain.proof import missing_tracks, prove
-from shuanglu_report.domain.words import OUTCOMES, outcome_of
-from shuanglu_report.errors import ProofNotReady, ResultUnreadable
+from shuanglu_report.proof import missing_tracks, prove
 
 
 def stage_name(stage: Stage.ValueType) -> str:
@@ -124,6 +125,16 @@ class ReportMaker:
 def _still(still: WantedStill, ref: ObjectRef) -> Still:
     frame = still.frame
     return Still(finding_id=still.finding_id, track_id=frame.track_id, at_ms=frame.at_ms, object=ref)
+
+
+def masked_order(order: Order) -> Order:
+    """A copy of the order whose customer is masked; the argument stays as it is."""
+    copy = Order()
+    copy.CopyFrom(order)
+    if copy.HasField("customer"):
+        copy.customer.name = mask_name(order.customer.name)
+        copy.customer.id_number = mask_id_number(order.customer.id_number)
+    return copy
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from shuanglu.quality.v1.quality_events_pb2 import Stage
 from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.database import Database
-from shuanglu_report.domain.ports import Position, ReportRow, RowFilter
+from shuanglu_report.domain.paging import Position, RowFilter
+from shuanglu_report.ports import ReportRow
 
 SCHEMA = "report"
 

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu_common.errors import DamagedData
-from shuanglu_report.domain.choice import WantedStill, wanted_stills
-from shuanglu_report.domain.page import StillPicture, page_values
-from shuanglu_report.domain.timeline import timeline_picture
 from shuanglu_report.errors import FontMissing, RenderingFailed
 from shuanglu_report.frames import pack, unpack
+from shuanglu_report.page.choice import WantedStill, wanted_stills
+from shuanglu_report.page.timeline import timeline_picture
+from shuanglu_report.page.values import StillPicture, page_values
 from shuanglu_report.press_job import PressSettings
 from shuanglu_report.stills import picture
 from shuanglu_report.typst_pdf import TypstRenderer

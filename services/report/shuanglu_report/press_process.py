@@ -8,10 +8,10 @@ import structlog
 
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu_report import metrics
-from shuanglu_report.domain.choice import wanted_stills
-from shuanglu_report.domain.ports import Printed
 from shuanglu_report.errors import PressStuck, RenderingFailed
 from shuanglu_report.frames import unpack
+from shuanglu_report.page.choice import wanted_stills
+from shuanglu_report.ports import Printed
 from shuanglu_report.press_job import PressSettings, job
 
 _COMMAND = (sys.executable, "-m", "shuanglu_report.press")

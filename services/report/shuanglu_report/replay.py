@@ -21,8 +21,9 @@ from shuanglu_common.store import ObjectStore
 from shuanglu_report import metrics
 from shuanglu_report.domain import hls
 from shuanglu_report.domain.link import Grant, opened
-from shuanglu_report.domain.ports import ReportRows
 from shuanglu_report.errors import ReplayPartNotFound
+from shuanglu_report.ports import ReportRows
+from shuanglu_report.replay_tracks import replay_track
 
 _PLAYLIST = "application/vnd.apple.mpegurl"
 _VERIFIED_BYTES = 8 << 20
@@ -57,19 +58,18 @@ class Replay:
 
     async def master_playlist(self, request: Request) -> Response:
         """The whole session, or one role by its name."""
-        tracks = await self._tracks(request)
+        tracks = [replay_track(stored) for stored in await self._tracks(request)]
         name = request.path_params["name"]
         if name == "master":
             return _playlist(hls.master_playlist(tracks))
-        role = hls.ROLE_FILES.get(name)
-        text = hls.role_playlist(tracks, role) if role else None
+        text = hls.role_playlist(tracks, name)
         if text is None:
             raise ReplayPartNotFound("the recording has no such playlist")
         return _playlist(text)
 
     async def media_playlist(self, request: Request) -> Response:
         """One track."""
-        return _playlist(hls.media_playlist(await self._track(request)))
+        return _playlist(hls.media_playlist(replay_track(await self._track(request))))
 
     async def part(self, request: Request) -> Response:
         """Init segment or media segment, whole or a range (RFC 9110 §14)."""

@@ -13,9 +13,9 @@ from shuanglu.report.v1.report_pb2 import Report, ReportSummary
 from shuanglu.report.v1.report_service_pb2_grpc import ReportServiceServicer
 from shuanglu_common.auth import current_principal
 from shuanglu_report.domain.link import Grant, life_s, sign
-from shuanglu_report.domain.paging import page_size, page_token, position_of
-from shuanglu_report.domain.ports import Position, ReportRow, ReportRows, RowFilter, SealedObjects, SessionDirectory
+from shuanglu_report.domain.paging import Position, RowFilter, page_size, page_token, position_of
 from shuanglu_report.errors import RecordingNotStored, ReportNotReady
+from shuanglu_report.ports import ReportRow, ReportRows, SealedObjects, SessionDirectory
 from shuanglu_report.watcher import InspectionWatcher
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -7,9 +7,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from shuanglu.observation.v1.observations_pb2 import Box
 from shuanglu_common.cmaf import open_cmaf
-from shuanglu_report.domain import svg
-from shuanglu_report.domain.choice import WantedStill
 from shuanglu_report.errors import StillUnreadable
+from shuanglu_report.page import svg
+from shuanglu_report.page.choice import WantedStill
 
 _WIDEST = 400
 _QUALITY = 85

@@ -10,9 +10,9 @@ from typing import Any
 import typst
 
 from shuanglu.common.v1.types_pb2 import Outcome
-from shuanglu_report.domain.svg import sign_picture
 from shuanglu_report.errors import FontMissing, RenderingFailed
 from shuanglu_report.glyphs import REGULAR, Glyphs
+from shuanglu_report.page.svg import sign_picture
 
 FAMILY = "Noto Sans CJK SC"
 _SIGNS = {"passed": Outcome.OUTCOME_PASS, "failed": Outcome.OUTCOME_FAIL, "unsure": Outcome.OUTCOME_UNSURE}

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from shuanglu_report import metrics
-from shuanglu_report.domain.ports import InspectionFeed, ReportRows, SessionDirectory
-from shuanglu_report.domain.progress import Progress, after, from_start, reported
+from shuanglu_report.ports import InspectionFeed, ReportRows, SessionDirectory
+from shuanglu_report.progress import Progress, after, from_start, reported
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ from shuanglu.quality.v1.finding_pb2 import (
 from shuanglu.quality.v1.quality_events_pb2 import Stage
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.session.v1.session_pb2 import Customer, Order
-from shuanglu_report.domain.masking import masked_order
-from shuanglu_report.domain.proof import prove
+from shuanglu_report.maker import masked_order
+from shuanglu_report.proof import prove
 
 TENANT = "bank-a"
 SESSION = "019ac3f2-7c1e-7d2b-9d4a-0242ac120002"

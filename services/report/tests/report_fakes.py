@@ -11,10 +11,11 @@ from shuanglu.common.v1.types_pb2 import Channel
 from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.session.v1.session_pb2 import Order, Session, SessionState
-from shuanglu_report.domain.choice import WantedStill
-from shuanglu_report.domain.ports import InspectionNews, LastNews, Position, Printed, ReportRow, RowFilter
+from shuanglu_report.domain.paging import Position, RowFilter
 from shuanglu_report.errors import SessionNotFound
 from shuanglu_report.frames import unpack
+from shuanglu_report.page.choice import WantedStill
+from shuanglu_report.ports import InspectionNews, LastNews, Printed, ReportRow
 from shuanglu_report.press import done
 from shuanglu_report.press_job import PressSettings, job
 

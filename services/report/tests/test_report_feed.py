@@ -18,8 +18,8 @@ from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.bus.streams import ensure_streams
 from shuanglu_common.clock import SystemClock
 from shuanglu_report.bus_feed import BusInspectionFeed
-from shuanglu_report.domain.ports import InspectionNews, LastNews
 from shuanglu_report.errors import SessionNotFound
+from shuanglu_report.ports import InspectionNews, LastNews
 from shuanglu_stack.nats_server import nats_command, nats_url
 from shuanglu_stack.ports import choose_ports
 from shuanglu_stack.process import ManagedProcess, Spawner

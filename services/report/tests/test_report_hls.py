@@ -6,28 +6,28 @@ import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_examples import AGENT, stored, tracks
+from report_examples import AGENT, tracks
+from report_examples import stored as stored_proto
 from report_media import store_track
 
-from shuanglu.common.v1.types_pb2 import ObjectRef, Participant, ParticipantRole, TrackKind
-from shuanglu.media.v1.media_events_pb2 import TrackStored
-from shuanglu.media.v1.track_pb2 import Segment, Track
+from shuanglu.common.v1.types_pb2 import Participant, TrackKind
+from shuanglu.media.v1.track_pb2 import Track
 from shuanglu_common.store import MemoryStore
 from shuanglu_report.domain import hls
+from shuanglu_report.replay_tracks import replay_track
+
+
+def stored(track: Track) -> hls.ReplayTrack:
+    return replay_track(stored_proto(track))
 
 
 def durations(playlist: str) -> list[float]:
     return [float(value) for value in re.findall(r"#EXTINF:([\d.]+),", playlist)]
 
 
-def with_segments(*spans: tuple[int, int]) -> TrackStored:
-    segments = [
-        Segment(index=number, start_ms=start, end_ms=end, object=ObjectRef(size_bytes=1000))
-        for number, (start, end) in enumerate(spans, start=1)
-    ]
-    return TrackStored(
-        track=Track(track_id="t", kind=TrackKind.TRACK_KIND_VIDEO, codec="avc1.42e01f"), segments=segments
-    )
+def with_segments(*spans: tuple[int, int]) -> hls.ReplayTrack:
+    segments = tuple(hls.ReplaySegment(number, start, end, 1000) for number, (start, end) in enumerate(spans, start=1))
+    return hls.ReplayTrack("t", hls.Kind.VIDEO, ("customer",), "t", "avc1.42e01f", 0, 0, segments)
 
 
 def test_a_media_playlist_names_init_and_every_segment() -> None:
@@ -90,20 +90,20 @@ def test_the_session_has_one_variant_and_the_others_as_alternatives() -> None:
 
 def test_each_role_has_a_playlist_with_picture_and_voice() -> None:
     all_tracks = [stored(item) for item in tracks()]
-    agent = hls.role_playlist(all_tracks, AGENT)
+    agent = hls.role_playlist(all_tracks, "agent")
     assert agent is not None
     assert "customer" not in agent
     assert "agent-video/playlist.m3u8" in agent
     assert "agent-audio/playlist.m3u8" in agent
-    assert hls.role_playlist(all_tracks, ParticipantRole.PARTICIPANT_ROLE_WITNESS) is None
+    assert hls.role_playlist(all_tracks, "witness") is None
 
 
 def test_a_shared_track_names_both_people() -> None:
-    shared = stored(tracks()[0])
-    shared.track.participants.append(Participant(participant_id="agent", role=AGENT))
-    sound = stored(tracks()[1])
-    sound.track.participants.append(Participant(participant_id="agent", role=AGENT))
-    master = hls.master_playlist([shared, sound])
+    shared = []
+    for track in tracks()[:2]:
+        track.participants.append(Participant(participant_id="agent", role=AGENT))
+        shared.append(stored(track))
+    master = hls.master_playlist(shared)
     assert 'NAME="客户 Customer / 客户经理 Agent"' in master
     assert "TYPE=VIDEO" not in master
 
@@ -118,10 +118,12 @@ def test_sound_alone_can_be_played() -> None:
 
 
 def test_odd_track_ids_cannot_leave_their_place() -> None:
-    odd = stored(tracks()[0])
-    odd.track.track_id = '../x"\n/y'
-    odd.track.ClearField("participants")
-    master = hls.master_playlist([odd])
+    odd = tracks()[0]
+    odd.track_id = '../x"\n/y'
+    odd.ClearField("participants")
+    master = hls.master_playlist([stored(odd), stored(tracks()[2])])
+    assert all(line.startswith(("#EXT", "tracks/")) for line in master.splitlines())
+    master = hls.master_playlist([stored(odd)])
     assert master.splitlines()[-1] == "tracks/..%2Fx%22%0A%2Fy/playlist.m3u8"
 
 
@@ -130,8 +132,8 @@ async def test_a_foreign_player_plays_it_and_finds_the_same_times(tmp_path: Path
     track = await store_track(store, seconds=6)
     folder = tmp_path / "tracks" / "customer-video"
     folder.mkdir(parents=True)
-    (tmp_path / "master.m3u8").write_text(hls.master_playlist([track]))
-    (folder / "playlist.m3u8").write_text(hls.media_playlist(track))
+    (tmp_path / "master.m3u8").write_text(hls.master_playlist([replay_track(track)]))
+    (folder / "playlist.m3u8").write_text(hls.media_playlist(replay_track(track)))
     (folder / "init.mp4").write_bytes(store.objects[track.track.init.key])
     for segment in track.segments:
         (folder / hls.segment_name(segment.index)).write_bytes(store.objects[segment.object.key])

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu_report.domain.link import Grant, life_s, opened, sign
-from shuanglu_report.domain.paging import page_size, page_token, position_of
-from shuanglu_report.domain.ports import Position, RowFilter
+from shuanglu_report.domain.paging import Position, RowFilter, page_size, page_token, position_of
 from shuanglu_report.errors import LinkExpired, LinkRefused, PageSizeInvalid, PageTokenInvalid, TtlInvalid
 
 KEY = bytes(range(32))

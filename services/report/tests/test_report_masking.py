@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import order
 
-from shuanglu_report.domain.masking import mask_id_number, mask_name, masked_order
+from shuanglu_report.domain.masking import mask_id_number, mask_name
+from shuanglu_report.maker import masked_order
 
 
 def test_only_the_first_character_of_a_name_stays() -> None:

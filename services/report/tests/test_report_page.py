@@ -6,8 +6,8 @@ from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu.media.v1.track_pb2 import TimelineNode
 from shuanglu.observation.v1.observations_pb2 import Utterance
 from shuanglu.quality.v1.finding_pb2 import Quote
-from shuanglu_report.domain.page import StillPicture, page_values
-from shuanglu_report.domain.transcript import Mark, marks, node_at, spoken_nodes
+from shuanglu_report.page.transcript import Mark, marks, node_at, spoken_nodes
+from shuanglu_report.page.values import StillPicture, page_values
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 STILLS = [

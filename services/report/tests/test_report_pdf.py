@@ -7,10 +7,10 @@ from report_examples import failed, report, still_jpeg
 
 from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu.report.v1.report_pb2 import Report
-from shuanglu_report.domain.page import StillPicture, page_values
-from shuanglu_report.domain.timeline import timeline_picture
 from shuanglu_report.errors import FontMissing, RenderingFailed
 from shuanglu_report.glyphs import Glyphs
+from shuanglu_report.page.timeline import timeline_picture
+from shuanglu_report.page.values import StillPicture, page_values
 from shuanglu_report.typst_pdf import TypstRenderer
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from report_examples import report
 from report_media import encode, grey
 
-from shuanglu_report.domain.choice import wanted_stills
 from shuanglu_report.errors import PressStuck, RenderingFailed
 from shuanglu_report.frames import pack, unpack
+from shuanglu_report.page.choice import wanted_stills
 from shuanglu_report.press import done
 from shuanglu_report.press_job import PressSettings, job
 from shuanglu_report.press_process import ProcessPress

@@ -13,9 +13,9 @@ from shuanglu.quality.v1.quality_events_pb2 import InspectionProgressed, Stage
 from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu.report.v1.report_service_pb2 import InspectionPhase
 from shuanglu.session.v1.session_pb2 import Session, SessionState
-from shuanglu_report.domain.ports import InspectionNews, LastNews, ReportRow
-from shuanglu_report.domain.progress import Progress, after, from_start
 from shuanglu_report.errors import SessionNotFound
+from shuanglu_report.ports import InspectionNews, LastNews, ReportRow
+from shuanglu_report.progress import Progress, after, from_start
 from shuanglu_report.watcher import InspectionWatcher
 
 WAITING = InspectionPhase.INSPECTION_PHASE_WAITING

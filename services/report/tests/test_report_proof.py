@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import result, stored, tracks
 
-from shuanglu_report.domain.proof import missing_tracks, prove, segments_sha256
+from shuanglu_report.domain.hashes import segments_sha256
+from shuanglu_report.proof import missing_tracks, prove
 
 
 def test_the_recording_hash_can_be_computed_by_anybody() -> None:

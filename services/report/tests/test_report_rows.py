@@ -19,7 +19,8 @@ from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu_common import migrations
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.database import Database
-from shuanglu_report.domain.ports import Position, ReportRow, ReportRows, RowFilter
+from shuanglu_report.domain.paging import Position, RowFilter
+from shuanglu_report.ports import ReportRow, ReportRows
 from shuanglu_report.postgres import SCHEMA, PostgresReportRows
 from shuanglu_stack.ports import choose_ports
 from shuanglu_stack.postgres_server import database_url, ensure_database, is_ready, postgres_command

@@ -15,8 +15,8 @@ from shuanglu_common.clock import SystemClock
 from shuanglu_common.sealing import Sealer
 from shuanglu_common.store import MemoryStore, SealedStore
 from shuanglu_report.domain.link import opened
-from shuanglu_report.domain.ports import ReportRow
 from shuanglu_report.errors import PageTokenInvalid, RecordingNotStored, ReportNotReady, SessionNotFound, TtlInvalid
+from shuanglu_report.ports import ReportRow
 from shuanglu_report.rpc import ReportRpc
 from shuanglu_report.watcher import InspectionWatcher
 

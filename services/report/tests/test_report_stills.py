@@ -10,8 +10,8 @@ from shuanglu.observation.v1.observations_pb2 import Box
 from shuanglu.quality.v1.finding_pb2 import EvidenceFrame
 from shuanglu_common.store import MemoryStore
 from shuanglu_report.clips import StoredClips, segment_at
-from shuanglu_report.domain.choice import WantedStill
 from shuanglu_report.errors import StillUnreadable
+from shuanglu_report.page.choice import WantedStill
 from shuanglu_report.press import cut_all
 from shuanglu_report.stills import picture
 

@@ -3,7 +3,7 @@ from report_examples import AGENT, CUSTOMER, failed, result, unsure
 from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu.observation.v1.observations_pb2 import Box
 from shuanglu.quality.v1.finding_pb2 import EvidenceFrame
-from shuanglu_report.domain.choice import MOST, PER_FINDING, wanted_stills
+from shuanglu_report.page.choice import MOST, PER_FINDING, wanted_stills
 
 
 def test_failures_come_first_then_each_person_once() -> None:

@@ -7,8 +7,9 @@ from report_examples import DURATION_MS, failed, result, unsure
 
 from shuanglu.common.v1.types_pb2 import Interval, Outcome
 from shuanglu.media.v1.track_pb2 import TimelineNode
-from shuanglu_report.domain import svg
-from shuanglu_report.domain.timeline import WIDTH, Scale, node_outcome, timeline_picture, without
+from shuanglu_report.domain.scale import Scale, without
+from shuanglu_report.page import svg
+from shuanglu_report.page.timeline import LEFT, RIGHT, WIDTH, node_outcome, timeline_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 STRETCHES = st.lists(
@@ -36,7 +37,7 @@ def test_cutting_holes_leaves_exactly_what_is_not_in_them(
 
 @given(st.integers(1, 6 * 3_600_000))
 def test_there_are_a_few_round_ticks_for_every_length(duration_ms: int) -> None:
-    ticks = Scale(duration_ms).ticks()
+    ticks = Scale(duration_ms, LEFT, RIGHT).ticks()
     assert ticks[0] == 0
     assert len(ticks) <= 13
     assert ticks[-1] <= duration_ms
@@ -44,7 +45,7 @@ def test_there_are_a_few_round_ticks_for_every_length(duration_ms: int) -> None:
 
 @given(st.integers(1, 1_000_000), st.lists(st.integers(-1000, 2_000_000), min_size=2))
 def test_x_grows_with_time_and_stays_in_the_picture(duration_ms: int, positions: list[int]) -> None:
-    places = [Scale(duration_ms).x(at) for at in sorted(positions)]
+    places = [Scale(duration_ms, LEFT, RIGHT).x(at) for at in sorted(positions)]
     assert places == sorted(places)
     assert 0 <= places[0] <= places[-1] <= WIDTH
 
@@ -59,7 +60,7 @@ def test_the_picture_is_well_formed_and_names_every_lane() -> None:
 
 def test_absence_and_gap_are_drawn_at_their_time() -> None:
     root = parsed(timeline_picture(result()))
-    scale = Scale(DURATION_MS)
+    scale = Scale(DURATION_MS, LEFT, RIGHT)
     seen = [float(item.get("x", 0)) for item in root.iter(f"{SVG}rect") if item.get("fill") == svg.ACCENT]
     assert any(abs(x - scale.x(47_800)) < 0.1 for x in seen)
     gaps = [item for item in root.iter(f"{SVG}rect") if item.get("stroke-dasharray") and item.get("height") == "13.0"]

@@ -1,1 +1,1 @@
-"""What a report is: masking, proof, choice of stills, the page, replay links and playlists. Pure: no I/O, no clock."""
+"""What holds for every report: masking, hashes, links, lists, positions, playlists. Pure: no I/O, no contract."""

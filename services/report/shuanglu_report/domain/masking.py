@@ -1,7 +1,5 @@
 """Who may not be read in a report: the customer's name and ID number are masked before anything is stored."""
 
-from shuanglu.session.v1.session_pb2 import Order
-
 _HIDDEN_NAME = "**"
 _HIDDEN_ID = "****"
 _ID_TAIL = 4
@@ -21,13 +19,3 @@ def mask_id_number(number: str) -> str:
     if not trimmed:
         return ""
     return _HIDDEN_ID + (trimmed[-_ID_TAIL:] if len(trimmed) >= _SHORTEST_ID else "")
-
-
-def masked_order(order: Order) -> Order:
-    """A copy of the order whose customer is masked; the argument stays as it is."""
-    copy = Order()
-    copy.CopyFrom(order)
-    if copy.HasField("customer"):
-        copy.customer.name = mask_name(order.customer.name)
-        copy.customer.id_number = mask_id_number(order.customer.id_number)
-    return copy

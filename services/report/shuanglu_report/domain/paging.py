@@ -3,14 +3,33 @@
 import base64
 import binascii
 import hashlib
+from dataclasses import dataclass
 
-from shuanglu_report.domain.ports import Position, RowFilter
 from shuanglu_report.errors import PageSizeInvalid, PageTokenInvalid
 
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 200
 _MARK_BYTES = 12
 _TIME_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """Which rows a list shows. 0 and an empty session mean all; `to_us` is exclusive."""
+
+    verdict: int
+    from_us: int
+    to_us: int
+    # For a token that opens one session only.
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a list, newest first: the row after which the next page begins."""
+
+    created_at_us: int
+    report_id: str
 
 
 def page_size(asked: int) -> int:

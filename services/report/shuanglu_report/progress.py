@@ -8,7 +8,7 @@ from shuanglu.quality.v1.quality_events_pb2 import InspectionProgressed
 from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu.report.v1.report_service_pb2 import InspectionPhase
 from shuanglu.session.v1.session_pb2 import Session, SessionState
-from shuanglu_report.domain.ports import InspectionNews, LastNews
+from shuanglu_report.ports import InspectionNews, LastNews
 
 _UNKNOWN = Outcome.OUTCOME_UNSPECIFIED
 

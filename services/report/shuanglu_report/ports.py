@@ -11,7 +11,8 @@ from shuanglu.quality.v1.quality_events_pb2 import InspectionProgressed, Stage
 from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.session.v1.session_pb2 import Order, Session
-from shuanglu_report.domain.choice import WantedStill
+from shuanglu_report.domain.paging import Position, RowFilter
+from shuanglu_report.page.choice import WantedStill
 
 InspectionNews = ImportRequested | ImportFailed | InspectionProgressed | ReportReady
 
@@ -32,25 +33,6 @@ class ReportRow:
     report: ObjectRef
     pdf: ObjectRef
     created_at_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class RowFilter:
-    """Which rows a list shows. 0, OUTCOME_UNSPECIFIED and an empty session mean all; `to_us` is exclusive."""
-
-    verdict: Outcome.ValueType
-    from_us: int
-    to_us: int
-    # For a token that opens one session only.
-    session_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a list, newest first: the row after which the next page begins."""
-
-    created_at_us: int
-    report_id: str
 
 
 class ReportRows(Protocol):

@@ -13,10 +13,10 @@ from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu.quality.v1.finding_pb2 import Finding
 from shuanglu.quality.v1.quality_events_pb2 import Stage
 from shuanglu.report.v1.report_pb2 import Report
-from shuanglu_report.domain import words
+from shuanglu_report.domain.hashes import segments_sha256
 from shuanglu_report.domain.positions import local_time, money, position, quantity, stretch
-from shuanglu_report.domain.proof import segments_sha256
-from shuanglu_report.domain.transcript import spoken_nodes
+from shuanglu_report.page import words
+from shuanglu_report.page.transcript import spoken_nodes
 
 Values = dict[str, Any]
 _HASH_SHOWN = 12

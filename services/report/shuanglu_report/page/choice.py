@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shuanglu.common.v1.types_pb2 import Outcome, ParticipantRole, TrackKind
 from shuanglu.media.v1.track_pb2 import Track
 from shuanglu.quality.v1.finding_pb2 import EvidenceFrame, Finding, InspectionResult
-from shuanglu_report.domain.words import outcome_of
+from shuanglu_report.page.words import outcome_of
 
 PER_FINDING = 2
 MOST = 16

@@ -1,11 +1,11 @@
 """Hashes of everything that was recorded, so that a report can be tied to its recording years later."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.media.v1.track_pb2 import Track
 from shuanglu.report.v1.report_pb2 import Proof, TrackProof
+from shuanglu_report.domain.hashes import segments_sha256
 
 
 def missing_tracks(wanted: Iterable[Track], stored: Iterable[TrackStored]) -> list[str]:
@@ -16,14 +16,6 @@ def missing_tracks(wanted: Iterable[Track], stored: Iterable[TrackStored]) -> li
         for track in wanted
         if track.track_id not in known or known[track.track_id].track.init.sha256 != track.init.sha256
     ]
-
-
-def segments_sha256(hashes: Sequence[str]) -> str:
-    """SHA-256 over the 32-byte hashes, one after the other; 64 hexadecimal digits."""
-    total = hashlib.sha256()
-    for value in hashes:
-        total.update(bytes.fromhex(value))
-    return total.hexdigest()
 
 
 def prove(wanted: Iterable[Track], stored: Iterable[TrackStored]) -> Proof:

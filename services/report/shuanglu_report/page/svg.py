@@ -3,7 +3,7 @@
 from html import escape
 
 from shuanglu.common.v1.types_pb2 import Outcome
-from shuanglu_report.domain.words import outcome_of
+from shuanglu_report.page.words import outcome_of
 
 INK = "#14181f"
 INK_2 = "#566070"

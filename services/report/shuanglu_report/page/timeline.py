@@ -1,24 +1,19 @@
-"""The timeline picture: one lane for each track, speech, nodes with their takes, and findings at their time.
-
-All arithmetic is in milliseconds from the session's start; x grows with time, one scale for all lanes.
-"""
+"""The timeline picture: one lane for each track, speech, nodes with their takes, and findings at their time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from shuanglu.common.v1.types_pb2 import Outcome, ParticipantRole, TrackKind
 from shuanglu.media.v1.track_pb2 import TimelineNode, Track
 from shuanglu.quality.v1.finding_pb2 import Finding, InspectionResult
-from shuanglu_report.domain import svg
 from shuanglu_report.domain.positions import position
-from shuanglu_report.domain.words import outcome_of, role_words
+from shuanglu_report.domain.scale import Scale, Stretch, without
+from shuanglu_report.page import svg
+from shuanglu_report.page.words import outcome_of, role_words
 
 WIDTH = 760.0
-_LEFT = 118.0
-_RIGHT = WIDTH - 6.0
+LEFT = 118.0
+RIGHT = WIDTH - 6.0
 _AXIS = 20.0
-_TICKS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000)
-_MOST_TICKS = 13
 _LANE = 24.0
 _MARK = 7.0
 _SIGN_ROOM = 13.0
@@ -29,34 +24,6 @@ _PATTERN = (
     'stroke-width="1.6"/></pattern></defs>'
 )
 
-Stretch = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Milliseconds to units of the picture."""
-
-    duration_ms: int
-
-    def x(self, at_ms: int) -> float:
-        """Where a position is; positions outside of the recording are at its ends."""
-        share = min(max(at_ms / max(self.duration_ms, 1), 0.0), 1.0)
-        return _LEFT + share * (_RIGHT - _LEFT)
-
-    def ticks(self) -> list[int]:
-        """Round positions, at most thirteen for recordings of up to six hours, first 0."""
-        step = next((tick for tick in _TICKS_MS if self.duration_ms / tick < _MOST_TICKS), 3_600_000)
-        return list(range(0, self.duration_ms + 1, step))
-
-
-def without(stretches: Iterable[Stretch], holes: Iterable[Stretch]) -> list[Stretch]:
-    """What is left of the stretches when the holes are cut out; sorted, nothing empty."""
-    left = sorted(stretch for stretch in stretches if stretch[0] < stretch[1])
-    for start, end in holes:
-        cut = [part for a, b in left for part in ((a, min(b, start)), (max(a, end), b))]
-        left = [part for part in cut if part[0] < part[1]] if start < end else left
-    return sorted(left)
-
 
 def node_outcome(findings: Iterable[Finding], node: TimelineNode) -> Outcome.ValueType:
     """The worst outcome of a take: FAIL over UNSURE over PASS."""
@@ -66,7 +33,8 @@ def node_outcome(findings: Iterable[Finding], node: TimelineNode) -> Outcome.Val
 
 def timeline_picture(result: InspectionResult) -> str:
     """The picture as SVG, WIDTH units wide and as high as it needs."""
-    scale = Scale(max(result.duration_ms, max((track.end_ms for track in result.tracks), default=0), 1))
+    length_ms = max(result.duration_ms, max((track.end_ms for track in result.tracks), default=0), 1)
+    scale = Scale(length_ms, LEFT, RIGHT)
     lanes: list[str] = []
     y = _AXIS
     for lane in (*_video_lanes(result, scale), *_speech_lanes(result, scale)):
@@ -86,15 +54,15 @@ def _axis(scale: Scale, bottom: float) -> str:
     for tick in scale.ticks():
         x = scale.x(tick)
         parts.append(svg.line(x, _AXIS - 5, x, bottom, svg.LINE))
-        anchor = "middle" if x < _RIGHT - 14 else "end"
+        anchor = "middle" if x < RIGHT - 14 else "end"
         parts.append(svg.text(x, 10, position(tick)[:-2], 9.5, svg.INK_2, f'text-anchor="{anchor}"'))
     return "".join(parts)
 
 
 def _label(zh: str, en: str) -> str:
     """Name of a lane, Chinese over English, at the left edge."""
-    return svg.text(0, 10, svg.fitted(zh, 10.5, _LEFT - 8), 10.5) + svg.text(
-        0, 20, svg.fitted(en, 8.5, _LEFT - 8), 8.5, svg.INK_2
+    return svg.text(0, 10, svg.fitted(zh, 10.5, LEFT - 8), 10.5) + svg.text(
+        0, 20, svg.fitted(en, 8.5, LEFT - 8), 8.5, svg.INK_2
     )
 
 
@@ -143,7 +111,7 @@ def _speech_lanes(result: InspectionResult, scale: Scale) -> list[str]:
         who = role_words(role)
         zh, en = (who.zh, who.en) if role else ("未辨明", "Not told apart")
         turns = [(turn.start_ms, turn.end_ms) for turn in result.utterances if turn.role == role]
-        base = svg.line(_LEFT, 10.5, _RIGHT, 10.5, svg.LINE)
+        base = svg.line(LEFT, 10.5, RIGHT, 10.5, svg.LINE)
         lanes.append(_label(f"{zh} 说话", f"{en}, speech") + base + "".join(_turn(scale, turn) for turn in turns))
     return lanes
 
@@ -200,7 +168,7 @@ def _findings_lane(findings: Sequence[Finding], scale: Scale) -> tuple[str, floa
     parts = [_label("质检结果", "Findings")]
     shown = _shown(findings)
     if not shown:
-        parts.append(svg.text(_LEFT, 13, "无不合格或存疑项 Nothing failed or unsure", 9.5, svg.INK_2))
+        parts.append(svg.text(LEFT, 13, "无不合格或存疑项 Nothing failed or unsure", 9.5, svg.INK_2))
     row_ends: list[float] = []
     for finding in shown:
         x = scale.x((finding.interval.start_ms + finding.interval.end_ms) // 2)
@@ -220,7 +188,7 @@ def _legend(y: float) -> str:
         (svg.sign(Outcome.OUTCOME_FAIL, 6, -3, 4.6), "不合格 fail"),
         (svg.sign(Outcome.OUTCOME_UNSURE, 6, -3, 4.6), "存疑 unsure"),
     ]
-    parts, x = [], _LEFT
+    parts, x = [], LEFT
     for picture, words in items:
         parts.append(f'<g transform="translate({x:.1f} {y:.1f})">{picture}{svg.text(16, 0, words, 8.5, svg.INK_2)}</g>')
         x += 16 + svg.width_of(words, 8.5) + 14

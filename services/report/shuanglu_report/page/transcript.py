@@ -9,8 +9,8 @@ from shuanglu.media.v1.track_pb2 import TimelineNode
 from shuanglu.observation.v1.observations_pb2 import Utterance
 from shuanglu.quality.v1.finding_pb2 import InspectionResult, Quote
 from shuanglu_report.domain.positions import position, stretch
-from shuanglu_report.domain.timeline import node_outcome
-from shuanglu_report.domain.words import OUTCOMES, outcome_of, role_words
+from shuanglu_report.page.timeline import node_outcome
+from shuanglu_report.page.words import OUTCOMES, outcome_of, role_words
 
 # Below this mean word probability a reader is told to listen for himself.
 UNCERTAIN = 0.5
