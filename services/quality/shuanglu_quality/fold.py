@@ -35,7 +35,11 @@ FOLDED: dict[str, type[Message]] = {
         DeadLetter,
     )
 }
-OBSERVATIONS = (FacesObserved, SpeechFound, WindowFound, SpeechTranscribed)
+OBSERVATIONS = (FacesObserved, SpeechFound, SpeechTranscribed)
+# What a verdict rests on. Stored segments and planned windows tell what to wait for, and may come after the verdict.
+ARCHIVED = frozenset(
+    str(message.DESCRIPTOR.full_name) for message in (SessionCreated, RecordingCompleted, *OBSERVATIONS, DeadLetter)
+)
 # Dead letters count only where the consumer that gave up was the one that would have made the observation.
 _FACES, _ASR, _FOLD = "face-check", "asr", "quality-fold"
 
@@ -102,6 +106,10 @@ class SessionFold:
             )
             for one in sorted(self.events.values(), key=lambda one: one.event_id)
         ]
+
+    def archived(self) -> list[Envelope]:
+        """Events that the verdict rests on, by id."""
+        return [envelope for envelope in self.envelopes() if envelope.schema in ARCHIVED]
 
     def snapshot(self) -> FoldSnapshot:
         """What to keep. Once the verdict is known the events are in the archive."""

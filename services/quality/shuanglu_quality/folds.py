@@ -176,10 +176,11 @@ class Folds:
             await self._announce(session, stored)
             return []
         deadline = self._patience.deadline_us(fold)
-        self._deadlines[session] = deadline or self._clock.now_us() + round(self._patience.base_s * 1e6)
         if fold.complete:
             await self._decide(session, stored)
-        elif deadline is not None and deadline <= self._clock.now_us():
+            return []
+        self._deadlines[session] = deadline or self._clock.now_us() + round(self._patience.base_s * 1e6)
+        if deadline is not None and deadline <= self._clock.now_us():
             if fold.created is None:
                 log.error("fold.without_session")
                 STUCK.inc()

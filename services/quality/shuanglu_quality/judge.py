@@ -77,7 +77,7 @@ class Judge:
             session_id=fold.session_id,
             strategy_id=strategy.strategy_id,
             strategy_version=strategy.version,
-            events=fold.envelopes(),
+            events=fold.archived(),
         ).SerializeToString(deterministic=True)
         packed = await asyncio.to_thread(zstandard.ZstdCompressor(level=10).compress, archive)
         stored = await self._store(fold, "observations/archive", packed)

@@ -108,8 +108,9 @@ def _mapping(node: MappingNode, path: str, lines: dict[str, int], depth: int) ->
 
 
 def _scalar(node: Node, path: str, line: int) -> Any:
-    if node.tag == "tag:yaml.org,2002:timestamp":
-        return node.value
+    truth = node.tag == "tag:yaml.org,2002:bool" and str(node.value).lower() in ("true", "false")
+    if node.tag == "tag:yaml.org,2002:timestamp" or (node.tag == "tag:yaml.org,2002:bool" and not truth):
+        return node.value  # YAML 1.2 has no dates, and yes, no, on and off are words there
     if node.tag not in _PLAIN:
         raise BadText(Problem(path, f"the tag `{node.tag.rpartition(':')[2]}` is not allowed", line))
     try:

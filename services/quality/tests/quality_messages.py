@@ -203,4 +203,4 @@ def dead(event: NewEvent, consumer: str, reason: str = "MAX_DELIVERIES") -> NewE
         payload=event.payload.SerializeToString(),
     )
     letter = DeadLetter(consumer=consumer, reason=reason, message=envelope.SerializeToString())
-    return NewEvent(event.tenant, event.session_id, letter, key=f"dead/{event.event_id}")
+    return NewEvent(event.tenant, event.session_id, letter, key=f"dead/{consumer}/{event.event_id}")
