@@ -7,7 +7,7 @@ from shuanglu_common.bus.subscription import Subscription
 from shuanglu_media_ingest.door import Limits, UploadDoor
 from shuanglu_media_ingest.handlers import ImportHandlers
 from shuanglu_media_ingest.importing import Importer
-from shuanglu_media_ingest.memory import return_large_buffers
+from shuanglu_media_ingest.memory import keep_little
 from shuanglu_media_ingest.postgres import SCHEMA, PostgresImports
 from shuanglu_media_ingest.rpc import ImportRpc, Patience
 from shuanglu_media_ingest.sessions import SignalingSessions
@@ -47,7 +47,7 @@ async def build(app: App[MediaIngestSettings]) -> None:
 
 def main() -> None:
     """Entry point."""
-    return_large_buffers()
+    keep_little()
     run_service(NAME, MediaIngestSettings, build, package="shuanglu_media_ingest", schema=SCHEMA)
 
 

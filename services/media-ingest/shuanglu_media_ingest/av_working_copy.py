@@ -24,7 +24,7 @@ from shuanglu_media_ingest.errors import FileDamaged
 X264 = {
     "preset": "veryfast",
     "crf": "21",
-    "threads": "2",
+    "threads": "1",
     "forced-idr": "1",
     "x264-params": "bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:keyint=infinite",
 }
@@ -45,6 +45,7 @@ class WorkingVideo:
         """`source` is the PyAV stream that `stream` was surveyed from."""
         self._source, self._clock = source, clock
         self._duration = clock.length(stream.usual_duration)
+        source.codec_context.thread_count = 1  # each thread more holds another few pictures
         self._encoder: Any = None
         self._container: Any = None
         self._last = self._key = -1

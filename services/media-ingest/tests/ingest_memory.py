@@ -23,7 +23,7 @@ from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu_common.store import PART_BYTES, MemoryStore
 from shuanglu_media_ingest import __main__ as service
 from shuanglu_media_ingest.domain.imports import SourceFile
-from shuanglu_media_ingest.memory import return_large_buffers
+from shuanglu_media_ingest.memory import keep_little
 from shuanglu_media_ingest.spool import Upload
 
 
@@ -46,7 +46,7 @@ class HashingStore(MemoryStore):
 
 
 def main() -> None:
-    assert return_large_buffers()
+    assert keep_little()
     folder, path = Path(sys.argv[1]), Path(sys.argv[2])
     bench = Bench(folder, store=HashingStore())
     expires_at_us = bench.clock.now + EXPIRY_S * 1_000_000

@@ -82,7 +82,7 @@ class PresentationOrder:
     def next(self, present_at: int) -> tuple[int, int]:
         """For the next picture in decode order: its decode time, and the earliest presentation from it on.
 
-        Decode times grow from 0 and are at most `present_at`, if no two pictures have the same timestamp.
+        Decode times grow from 0 and are at most `present_at`, if pictures are at least a millisecond apart.
         """
         shown = self._shown[self._next] if self._next < len(self._shown) else present_at
         self._next += 1
