@@ -17,6 +17,8 @@ NEGATIONS = frozenset("不没无未非勿别莫毋否")
 _TWO_READINGS = frozenset(
     "还行重率了得地着长数单便乐调传种曾差应降处发分干更假间教觉看空量难片强切散少省盛似为兴要与载占涨只中转"
 )
+# Initials that differ in aspiration or place only: what a recogniser takes for one another.
+_CONFUSED = tuple(frozenset(group) for group in ("bp", "dt", "gkh", "jqx", "zcs", "ln", "lr", "fh"))
 _TOKEN = re.compile(
     r"(?P<number>\d+(?:,\d{3})*(?:\.\d+)?\s?[%％]?)|(?P<han>[\u3400-\u9fff])|(?P<latin>[A-Za-z])", re.ASCII
 )
@@ -55,14 +57,25 @@ def _fold(reading: str) -> str:
 
 @lru_cache(maxsize=65536)
 def distance(left: frozenset[str], right: frozenset[str]) -> float:
-    """0 if one reading is equal, 0.5 if one shares its initial or its final, else 1."""
-    if left & right:
+    """How far two characters' nearest readings are apart, 0..1."""
+    return min((_apart(one, two) for one in left for two in right), default=1.0)
+
+
+def _apart(one: str, two: str) -> float:
+    """0 if equal, 0.25 if only easily confused initials differ, 0.5 if only the initial or only the final differs."""
+    if one == two:
         return 0.0
-    for one in left:
-        for two in right:
-            if len(one) > 1 and len(two) > 1 and (_initial(one) == _initial(two) or _final(one) == _final(two)):
-                return 0.5
-    return 1.0
+    if not _is_syllable(one) or not _is_syllable(two):
+        return 1.0
+    if _final(one) == _final(two):
+        initials = {_initial(one), _initial(two)}
+        return 0.25 if any(initials <= group for group in _CONFUSED) else 0.5
+    return 0.5 if _initial(one) and _initial(one) == _initial(two) else 1.0
+
+
+def _is_syllable(sound: str) -> bool:
+    """A reading, not a letter or sign that stands for itself: those are equal or not."""
+    return sound.isascii() and (len(sound) > 1 or sound in "aeo")
 
 
 def _initial(sound: str) -> str:

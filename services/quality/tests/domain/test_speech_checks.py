@@ -130,6 +130,7 @@ def answer(scene: Scene, node: str):
         ("我不清楚。", "不清楚", 0.9, Outcome.FAIL, "ANSWER_REFUSED"),
         ("我清楚。", "我不清楚", 0.9, Outcome.UNSURE, "ANSWER_UNCLEAR"),
         ("清楚。", "", 0.9, Outcome.UNSURE, "ANSWER_UNCLEAR"),
+        ("", "同意 不同意", 0.2, Outcome.UNSURE, "ANSWER_UNCLEAR"),
         ("清楚。", "清楚", 0.1, Outcome.UNSURE, "ANSWER_UNCLEAR"),
         ("我不清楚也不同意你们的这些条款", "", 0.9, Outcome.UNSURE, "ANSWER_UNCLEAR"),
         ("我不同意你们的这些条款", "", 0.9, Outcome.FAIL, "ANSWER_REFUSED"),
@@ -141,7 +142,7 @@ def test_an_answer_is_what_both_decodings_say(
     scene.replace_line("risk", Role.CUSTOMER, text=text, answer_text=answer_text, confidence=confidence)
     finding = answer(scene, "risk")
     assert (finding.outcome, finding.reason) == (outcome, reason)
-    assert finding.quotes[0].text == text
+    assert [quote.text for quote in finding.quotes] == ([text] if text else [])
     assert {one.check for one in scene.broken()} <= {"answer"}
 
 

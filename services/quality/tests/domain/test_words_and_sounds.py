@@ -51,6 +51,10 @@ def test_homophones_and_folded_initials_are_equal():
     assert distance(sounds_of("期"), sounds_of("其")) == 0
     assert distance(sounds_of("贷"), sounds_of("还")) == 0.5
     assert distance(sounds_of("还"), sounds_of("环")) == 0
+    assert distance(sounds_of("息"), sounds_of("期")) == 0.25
+    assert distance(sounds_of("额"), sounds_of("了")) == 0.5
+    assert distance(sounds_of("a"), sounds_of("啊")) == 0
+    assert distance(sounds_of("b"), sounds_of("p")) == 1
     assert distance(sounds_of("款"), sounds_of("您")) == 1
 
 
@@ -60,6 +64,8 @@ def test_homophones_and_folded_initials_are_equal():
         ("逾期将影响您的征信", "如果您于其还款，于期将影响您的真心，并会产生罚息", 1.0),
         ("贷款年利率", "期限24个月，贷款年利率为4.5%", 1.0),
         ("等额本息", "按月等额本西还款", 0.8),
+        ("等额本息", "按月等了本期还款", 0.8),
+        ("贷款年利率", "贷款年率为百分之四点五", 0.8),
     ],
 )
 def test_a_phrase_is_found_by_its_sound(phrase: str, text: str, least: float):
@@ -80,6 +86,12 @@ def test_a_phrase_is_found_by_its_sound(phrase: str, text: str, least: float):
 def test_a_phrase_that_was_not_said_is_not_found(phrase: str, text: str):
     match = best(phrase, heard(text))
     assert match is None or match.score < 0.65
+
+
+def test_another_word_of_the_trade_is_not_enough():
+    match = best("等额本息", heard("按月等额本金还款"))
+    assert match is not None
+    assert match.score < 0.8
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,7 @@ class AnswerGiven:
         heard = [
             said
             for said in context.utterances
-            if said.role in (answer.role, None)
-            and asked - _BORDER_MS <= said.interval.start_ms < until
-            and said.text.strip()
+            if said.role in (answer.role, None) and asked - _BORDER_MS <= said.interval.start_ms < until
         ]
         window = Interval(asked, until)
         if not heard:
@@ -127,7 +125,7 @@ class AnswerGiven:
         delay_ms: int | None = None,
     ) -> Finding:
         takes = context.takes(node.node_id)
-        quotes = tuple(Quote(said.role, said.text, said.interval, said.text) for said in heard)
+        quotes = tuple(Quote(said.role, said.text, said.interval, said.text) for said in heard if said.text)
         wanted = _REPLY_NAMES[answer.expect]
         within = seconds(answer.within_ms)
         statement = Statement(
