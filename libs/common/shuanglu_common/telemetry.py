@@ -8,7 +8,6 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-
 # OTLP/HTTP (OpenTelemetry protocol specification): where a collector takes traces.
 TRACES_PATH = "/v1/traces"
 
