@@ -79,14 +79,12 @@ class Transcriber(Generic[S]):
     def _second_look(
         self, sound: S, language: str, duration_ms: int, first: tuple[Hearing, Decoding]
     ) -> tuple[Hearing, Decoding]:
-        """The likelier of the first reading and one with the whole context; one without doubts goes first."""
+        """A reading with the whole context, which has fewer errors on average; the first one if only that holds."""
         hearing = self.recogniser.hear(sound, WHOLE_CONTEXT_MS)
-        second = (hearing, hearing.decode(language, "", most_tokens(duration_ms)))
-
-        def merit(reading: tuple[Hearing, Decoding]) -> tuple[bool, float]:
-            return doubt(reading[1], duration_ms) is None, reading[1].avg_logprob
-
-        return max(second, first, key=merit)
+        second = hearing.decode(language, "", most_tokens(duration_ms))
+        if doubt(second, duration_ms) is not None and doubt(first[1], duration_ms) is None:
+            return first
+        return hearing, second
 
     def _believed(self, decoding: Decoding, duration_ms: int) -> bool:
         """Whether a reading holds; tells if not."""
