@@ -7,6 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
 BUF := build/buf/node_modules/.bin/buf
+BREAKING := {"version":"v2","breaking":{"use":["FILE"]}}
 export OMP_NUM_THREADS ?= 1
 
 help: ## What can be made
@@ -37,7 +38,8 @@ lint: setup ## Read-only checks: style, types, layers, contracts, file length
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache
 	@$(BUF) lint
-	@$(BUF) breaking --against protos/released.binpb
+	@$(BUF) build --exclude-source-info -o build/descriptors/contracts.binpb
+	@$(BUF) breaking build/descriptors/contracts.binpb --against protos/released.binpb --config '$(BREAKING)'
 	@$(PY) scripts/check_house.py
 	@$(PY) scripts/api_docs.py --check
 
