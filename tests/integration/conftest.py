@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLEAN = ROOT / "samples" / "personal-loan"
 # Speech is synthesised and pictures are drawn on the first run; afterwards the folder is taken from the cache.
 MAKE_TIMEOUT_S = 600
+TEST_TIMEOUT_S = 900
 
 StackMaker = Callable[..., EmbeddedStack]
 SampleMaker = Callable[[str], Path]
@@ -28,6 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.path).is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.integration)
+            # The first test that asks for a report waits for all samples of the run.
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")
