@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from starlette.types import ASGIApp
 
-from shuanglu_common import logs, migrations, telemetry
+from shuanglu_common import logs, telemetry
 from shuanglu_common.auth import TokenVerifier, current_principal, mint_internal
 from shuanglu_common.bus.bus import Bus
 from shuanglu_common.bus.dead_letter import Keeper
@@ -254,6 +254,8 @@ def run_service(
     logs.start(name, settings.log_level)
     if command == "migrate":
         if package and settings.database_url is not None:
+            from shuanglu_common import migrations  # noqa: PLC0415 - Alembic costs a running service 11 MiB
+
             migrations.upgrade(settings.database_url.get_secret_value(), package, schema)
         return
     try:

@@ -7,7 +7,7 @@ not reachable from outside until somebody decides that it should be: forgetting 
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.api import annotations_pb2  # type: ignore[import-untyped]
+from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.api.httpbody_pb2 import HttpBody  # type: ignore[import-untyped]
+from google.api.httpbody_pb2 import HttpBody
 from typing_extensions import override
 
 from shuanglu.report.v1 import report_service_pb2 as pb
