@@ -16,8 +16,8 @@ from shuanglu_quality.folds import Folds
 log = structlog.get_logger()
 
 BATCH = 64
-# Judging a long recording takes a while; the runner's beats keep the messages alive.
-ACK_WAIT_S = 30.0
+# The runner's beats keep messages in hand alive, so this is only how soon those of a crashed process come back.
+ACK_WAIT_S = 10.0
 MAX_DELIVER = 8
 
 

@@ -16,13 +16,14 @@ from nats.js.kv import KeyValue
 
 from shuanglu.quality.v1.fold_pb2 import FoldSnapshot
 from shuanglu_common.bus.subjects import Stream
+from shuanglu_common.store import SealedStore
 from shuanglu_quality.errors import FoldConflict, FoldsUnavailable, SnapshotDamaged
 from shuanglu_quality.fold import SessionFold, restore
 from shuanglu_quality.folds import Session, Stored
-from shuanglu_quality.judge import Sealed
 from shuanglu_quality.metrics import SNAPSHOT_BYTES
 
 BUCKET = "quality_folds"
+SPILLED = "folds"
 MAX_SNAPSHOT_BYTES = 512 << 20
 
 
@@ -41,11 +42,12 @@ async def open_bucket(jetstream: JetStreamContext, bucket: str, ttl_s: float, re
 class NatsFoldStore:
     """See folds.FoldStore. Compare-and-set by the key's revision."""
 
-    def __init__(self, bucket: KeyValue, sealed: Sealed, inline_bytes: int) -> None:
+    def __init__(self, bucket: KeyValue, sealed: SealedStore, inline_bytes: int) -> None:
         """`inline_bytes`: larger snapshots go to the object store; stay below the bus's largest message."""
         self._bucket = bucket
         self._sealed = sealed
         self._inline_bytes = inline_bytes
+        self._spilled: set[Session] = set()
 
     async def load(self, tenant: str, session_id: str) -> Stored | None:
         """See FoldStore."""
@@ -57,6 +59,7 @@ class NatsFoldStore:
             raise FoldsUnavailable(f"read failed: {type(error).__name__}") from error
         snapshot = _unpack(entry.value or b"")
         if snapshot.HasField("pointer"):
+            self._spilled.add((tenant, session_id))
             snapshot = _unpack(await self._sealed.get(tenant, session_id, snapshot.pointer))
         try:
             return Stored(restore(tenant, session_id, snapshot), entry.revision or 0)
@@ -68,17 +71,21 @@ class NatsFoldStore:
         data = _pack(fold.snapshot())
         SNAPSHOT_BYTES.observe(len(data))
         if len(data) > self._inline_bytes:
-            name = f"folds/{hashlib.sha256(data).hexdigest()[:16]}"
+            name = f"{SPILLED}/{hashlib.sha256(data).hexdigest()[:16]}"
+            self._spilled.add((fold.tenant, fold.session_id))
             pointer = await self._sealed.put(fold.tenant, fold.session_id, name, data)
             data = _pack(FoldSnapshot(pointer=pointer))
         try:
-            if revision:
-                return await self._bucket.update(f"{fold.tenant}.{fold.session_id}", data, last=revision)
-            return await self._bucket.create(f"{fold.tenant}.{fold.session_id}", data)
+            key = f"{fold.tenant}.{fold.session_id}"
+            kept = await (self._bucket.update(key, data, last=revision) if revision else self._bucket.create(key, data))
         except KeyWrongLastSequenceError as error:
             raise FoldConflict("another owner has saved this fold") from error
         except (NatsError, OSError, TimeoutError) as error:
             raise FoldsUnavailable(f"save failed: {type(error).__name__}") from error
+        if fold.announced and (fold.tenant, fold.session_id) in self._spilled:
+            await self._sealed.store.delete_prefix(self._sealed.key(fold.tenant, fold.session_id, f"{SPILLED}/"))
+            self._spilled.discard((fold.tenant, fold.session_id))
+        return kept
 
     async def sessions(self) -> list[Session]:
         """See FoldStore."""

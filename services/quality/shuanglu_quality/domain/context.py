@@ -9,6 +9,7 @@ from shuanglu_quality.domain.findings import NO_MEASURE, EvidenceFrame, Finding,
 from shuanglu_quality.domain.intervals import Interval, intersect, total_ms
 from shuanglu_quality.domain.observations import Recording, Said, TimelineNode
 from shuanglu_quality.domain.strategy import CheckSpec, Strategy
+from shuanglu_quality.domain.transcript import Lines
 from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Text, TrackKind
 
 # Parts of a violation that stick over a node's border by less than this are not told twice.
@@ -57,6 +58,7 @@ class Context:
     recording: Recording
     timeline: tuple[TimelineNode, ...]
     utterances: tuple[Said, ...]
+    lines: Lines
     examined: Examined
     missing: tuple[Missing, ...]
 

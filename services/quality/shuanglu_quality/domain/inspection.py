@@ -16,7 +16,7 @@ from shuanglu_quality.domain.intervals import Interval, merge
 from shuanglu_quality.domain.nodes import find_nodes
 from shuanglu_quality.domain.observations import Key, Observation, Recording, Said, TimelineNode, WindowHeard
 from shuanglu_quality.domain.strategy import CheckSpec, Strategy
-from shuanglu_quality.domain.transcript import in_time_order
+from shuanglu_quality.domain.transcript import Lines, in_time_order
 from shuanglu_quality.domain.verdict import VerdictCondition, reach
 from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Severity, Text, TrackKind
 
@@ -74,7 +74,7 @@ def inspect(
     utterances = in_time_order([said for window in windows.values() for said in window.utterances])
     timeline = recording.timeline or find_nodes(strategy.nodes, utterances, recording.duration_ms)
     missing = examined.missing(recording)
-    context = Context(strategy, recording, _ordered(timeline), utterances, examined, missing)
+    context = Context(strategy, recording, _ordered(timeline), utterances, Lines(utterances), examined, missing)
     judged = (one for spec, check in zip(specs, checks, strict=True) for one in _judged(spec, check, context))
     findings = in_reading_order(number_alike(judged))
     return Inspection(

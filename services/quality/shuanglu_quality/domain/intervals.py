@@ -69,9 +69,34 @@ def subtract(whole: Iterable[Interval], parts: Iterable[Interval]) -> tuple[Inte
 
 def intersect(left: Iterable[Interval], right: Iterable[Interval]) -> tuple[Interval, ...]:
     """What both cover, as disjoint stretches in time order."""
-    others = merge(right)
-    clipped = (one.clip(two) for one in merge(left) for two in others)
-    return tuple(sorted(part for part in clipped if part is not None))
+    ones, twos = merge(left), merge(right)
+    found: list[Interval] = []
+    at, other = 0, 0
+    while at < len(ones) and other < len(twos):
+        part = ones[at].clip(twos[other])
+        if part is not None:
+            found.append(part)
+        if ones[at].end_ms < twos[other].end_ms:
+            at += 1
+        else:
+            other += 1
+    return tuple(found)
+
+
+def shares_ms(windows: Sequence[Interval], parts: Iterable[Interval]) -> list[int]:
+    """How much of each window the parts cover. Windows must be in time order and disjoint."""
+    covers = merge(parts)
+    shares: list[int] = []
+    first = 0
+    for window in windows:
+        while first < len(covers) and covers[first].end_ms <= window.start_ms:
+            first += 1
+        share, at = 0, first
+        while at < len(covers) and covers[at].start_ms < window.end_ms:
+            share += window.overlap_ms(covers[at])
+            at += 1
+        shares.append(share)
+    return shares
 
 
 def total_ms(parts: Iterable[Interval]) -> int:

@@ -1,7 +1,7 @@
 """What was said in a session, as one line of sounds for each group of speakers, with the time of every sound."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from shuanglu_quality.domain.findings import Quote
@@ -95,6 +95,20 @@ def _spread(interval: Interval, count: int) -> list[Interval]:
         Interval(interval.start_ms + length * at // count, interval.start_ms + length * (at + 1) // count)
         for at in range(count)
     ]
+
+
+@dataclass(slots=True)
+class Lines:
+    """Lines of a session by role, each made once; utterances whose speaker could not be told are on every line."""
+
+    utterances: Sequence[Said]
+    _made: dict[Role, Line] = field(default_factory=dict)
+
+    def of(self, role: Role) -> Line:
+        """What a role said."""
+        if role not in self._made:
+            self._made[role] = line_of(self.utterances, speaks_as(role))
+        return self._made[role]
 
 
 def in_time_order(utterances: Sequence[Said]) -> tuple[Said, ...]:

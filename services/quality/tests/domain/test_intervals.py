@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, subtract, total_ms
+from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, shares_ms, subtract, total_ms
 
 INTERVALS = st.lists(
     st.tuples(st.integers(0, 200), st.integers(0, 60)).map(lambda pair: Interval(pair[0], pair[0] + pair[1])),
@@ -34,6 +34,13 @@ def test_subtract_and_intersect_split_the_whole(whole: list[Interval], parts: li
 def test_merge_closes_holes_that_are_small_enough(parts: list[Interval], join_ms: int):
     merged = merge(parts, join_ms)
     assert all(two.start_ms - one.end_ms > join_ms for one, two in pairwise(merged))
+
+
+@given(INTERVALS, INTERVALS)
+def test_shares_are_what_the_parts_cover_of_each_window(windows: list[Interval], parts: list[Interval]):
+    disjoint = merge(windows)
+    shares = shares_ms(disjoint, parts)
+    assert shares == [len(points([window]) & points(parts)) for window in disjoint]
 
 
 def test_an_interval_cannot_end_before_it_starts():

@@ -14,7 +14,6 @@ from shuanglu_quality.domain.matching import best
 from shuanglu_quality.domain.nodes import CLAUSE_BORDER
 from shuanglu_quality.domain.observations import Observation, Said, TimelineNode
 from shuanglu_quality.domain.strategy import Answer, CheckSpec, Node
-from shuanglu_quality.domain.transcript import line_of, speaks_as
 from shuanglu_quality.domain.words import Outcome, Role, Text, TrackKind, role_name
 
 # The end of a question and the start of its answer are known to about this.
@@ -96,7 +95,7 @@ class AnswerGiven:
 
     def _asked_ms(self, context: Context, node: Node, take: TimelineNode) -> int:
         """When the question ended: at the prompt's last clause, else with the agent's last words before an answer."""
-        line = line_of(context.utterances, speaks_as(node.read_by)).within(take.interval)
+        line = context.lines.of(node.read_by).within(take.interval)
         question = next(
             (part for part in reversed(CLAUSE_BORDER.split(node.prompt)) if len(part) >= _LEAST_QUESTION), ""
         )

@@ -13,7 +13,7 @@ from shuanglu_quality.domain.intervals import Interval
 from shuanglu_quality.domain.matching import Match, find, negation_changed, words_missing
 from shuanglu_quality.domain.observations import Observation
 from shuanglu_quality.domain.strategy import CheckSpec, Node, Phrase
-from shuanglu_quality.domain.transcript import Line, line_of, speaks_as
+from shuanglu_quality.domain.transcript import Line
 from shuanglu_quality.domain.words import Outcome, Role, Text, TrackKind, clock_text, role_name
 
 # A node's first words may lie a little before the mark that somebody set by hand.
@@ -56,7 +56,7 @@ class MustSay:
         """One for each phrase of each node; one for the session if the script has none."""
         found: list[Finding] = []
         for node in context.strategy.nodes:
-            line = line_of(context.utterances, speaks_as(node.read_by))
+            line = context.lines.of(node.read_by)
             found.extend(self._judge(context, node, phrase, line) for phrase in node.must_say)
         return tuple(found) or (_nothing_to_check(self.spec, context),)
 
@@ -198,11 +198,11 @@ class MustNotSay:
         """One for each time a forbidden phrase was said, else one for each phrase; one if there is none."""
         found: list[Finding] = []
         for role in self.spec.roles((Role.AGENT,)):
-            line = line_of(context.utterances, speaks_as(role))
+            line = context.lines.of(role)
             for text in self.spec.words("phrases"):
                 found.extend(self._judge(context, role, Phrase(text), line, context.recording.interval, Place()))
         for node in context.strategy.nodes:
-            line = line_of(context.utterances, speaks_as(node.read_by))
+            line = context.lines.of(node.read_by)
             for phrase in node.must_not_say:
                 for take in context.takes(node.node_id):
                     place = Place(node.node_id, take.take)

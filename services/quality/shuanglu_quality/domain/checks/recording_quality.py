@@ -12,7 +12,7 @@ from shuanglu_quality.domain.context import Context, Place, Statement, seconds
 from shuanglu_quality.domain.examined import choose
 from shuanglu_quality.domain.findings import EvidenceFrame, Finding, Measure
 from shuanglu_quality.domain.frames import Reel, Sample, runs
-from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, total_ms
+from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, shares_ms
 from shuanglu_quality.domain.observations import Observation, SpeechHeard, Track
 from shuanglu_quality.domain.strategy import CheckSpec
 from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Text, TrackKind, clock_text, role_name
@@ -182,11 +182,9 @@ class RecordingQuality:
         if sound is None or sound.failure_reason:
             reason = sound.failure_reason if sound else "NOT_EXAMINED"
             return self._unsure(context, role, reason, subject, models, track.interval)
-        levels = [
-            level.rms_dbfs
-            for level in sound.loudness
-            if total_ms(intersect([level.interval], sound.turns)) >= _SPEECH_IN_SECOND_MS
-        ]
+        measured = sorted(sound.loudness, key=lambda level: level.interval)
+        spoken = shares_ms([level.interval for level in measured], sound.turns)
+        levels = [level.rms_dbfs for level, ms in zip(measured, spoken, strict=True) if ms >= _SPEECH_IN_SECOND_MS]
         if not levels:
             return self._unsure(context, role, "NO_SPEECH", subject, models, track.interval)
         loud = round(float(median(levels)), 1)
