@@ -1,6 +1,6 @@
 import pytest
 
-from shuanglu_asr.domain.doubt import Doubt, compression, doubt, syllables, wants_second_look
+from shuanglu_asr.domain.doubt import Doubt, compression, doubt, syllables
 from shuanglu_asr.domain.heard import Decoding
 
 
@@ -40,12 +40,6 @@ def test_a_long_reading_that_repeats_itself_is_not_believed():
 @pytest.mark.parametrize("text", ["请不吝点赞 订阅 转发", "字幕由Amara.org社群提供", "谢谢观看"])
 def test_the_end_of_a_subtitle_file_is_not_believed(text: str):
     assert doubt(reading(text), 9000) is Doubt.SUBTITLE
-
-
-def test_weak_and_doubted_readings_want_a_second_look():
-    assert wants_second_look(reading("征信", -0.4), 2000)
-    assert wants_second_look(reading("谢谢观看", -0.1), 2000)
-    assert not wants_second_look(reading("征信", -0.2), 2000)
 
 
 def test_nothing_compresses_to_nothing():

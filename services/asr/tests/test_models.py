@@ -67,7 +67,7 @@ def test_the_ear_hears_the_same_in_pieces_of_any_size(worker: Worker, customer: 
     assert [*found, *ear.finish()] == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_refusal_is_not_heard_as_consent_in_noise(worker: Worker, customer: np.ndarray):
+def test_consent_in_noise_is_not_heard_as_a_refusal(worker: Worker, customer: np.ndarray):
     line = truth("CUSTOMER")[0]
     sound = customer[(line.start_ms - 200) * 16 : (line.end_ms + 200) * 16]
     noise = np.random.default_rng(3).normal(0, 1, len(sound)).astype(np.float32)

@@ -14,8 +14,6 @@ MOST_NO_SPEECH = 0.6
 # Fast Mandarin has 7 syllables a second; what is faster repeats itself.
 MOST_SYLLABLES_A_SECOND = 10
 ALWAYS_POSSIBLE = 4
-# Below this a second look with the whole 30 s context is worth its price: measured, see README.
-SECOND_LOOK_LOGPROB = -0.35
 
 # Endings of subtitles that Chinese Whisper models say over silence and noise. No bank employee says them.
 SUBTITLES = ("点赞", "字幕", "谢谢观看", "感谢观看", "订阅", "amara", "明镜", "优优独播剧场", "中文字幕")
@@ -55,8 +53,3 @@ def doubt(decoding: Decoding, duration_ms: int) -> Doubt | None:
     if any(phrase in decoding.text.lower() for phrase in SUBTITLES):
         return Doubt.SUBTITLE
     return None
-
-
-def wants_second_look(decoding: Decoding, duration_ms: int) -> bool:
-    """Whether the reading is weak enough to listen again with more context."""
-    return decoding.avg_logprob < SECOND_LOOK_LOGPROB or doubt(decoding, duration_ms) is not None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from shuanglu_asr.domain.doubt import Doubt, doubt, wants_second_look
+from shuanglu_asr.domain.doubt import Doubt, doubt
 from shuanglu_asr.domain.heard import Decoding, Hearing, Recogniser, Utterance, Word
 from shuanglu_asr.domain.turns import Turn
 
@@ -14,10 +14,10 @@ S = TypeVar("S")
 ANSWERS = "同意 不同意 清楚 是的 确认 没有疑问"
 ANSWER_LANGUAGE = "zh"
 LONGEST_ANSWER_MS = 4000
-# The encoder's cost grows faster than its context. Below 15 s, or with less than 5 s of silence after the speech,
-# the decoder misses the end and repeats itself.
-SHORTEST_CONTEXT_MS = 15_000
-SILENCE_AFTER_MS = 5000
+# The encoder's cost grows faster than its context: 0.2 core-seconds for 20 s, 0.6 for 30 s. With too little silence
+# after the speech the decoder misses the end and repeats itself. Measured, see README.
+SHORTEST_CONTEXT_MS = 20_000
+SILENCE_AFTER_MS = 10_000
 WHOLE_CONTEXT_MS = 30_000
 CONTEXT_STEP_MS = 500
 TOKENS_A_SECOND = 16
@@ -61,8 +61,9 @@ class Transcriber(Generic[S]):
         hearing = self.recogniser.hear(sound, context_ms(duration_ms))
         language = choose_language(hearing, candidates)
         plain = hearing.decode(language, "", most_tokens(duration_ms))
-        if wants_second_look(plain, duration_ms) and context_ms(duration_ms) < WHOLE_CONTEXT_MS:
-            hearing, plain = self._second_look(sound, language, duration_ms, (hearing, plain))
+        if doubt(plain, duration_ms) is not None and context_ms(duration_ms) < WHOLE_CONTEXT_MS:
+            hearing = self.recogniser.hear(sound, WHOLE_CONTEXT_MS)
+            plain = hearing.decode(language, "", most_tokens(duration_ms))
         if not self._believed(plain, duration_ms):
             return Utterance(turn.start_ms, turn.end_ms, "", (), "", 0.0, language)
         words = self._words(hearing, language, plain, duration_ms)
@@ -75,16 +76,6 @@ class Transcriber(Generic[S]):
             confidence=sum(word.confidence for word in words) / len(words) if words else 0.0,
             language=language,
         )
-
-    def _second_look(
-        self, sound: S, language: str, duration_ms: int, first: tuple[Hearing, Decoding]
-    ) -> tuple[Hearing, Decoding]:
-        """A reading with the whole context, which has fewer errors on average; the first one if only that holds."""
-        hearing = self.recogniser.hear(sound, WHOLE_CONTEXT_MS)
-        second = hearing.decode(language, "", most_tokens(duration_ms))
-        if doubt(second, duration_ms) is not None and doubt(first[1], duration_ms) is None:
-            return first
-        return hearing, second
 
     def _believed(self, decoding: Decoding, duration_ms: int) -> bool:
         """Whether a reading holds; tells if not."""
