@@ -12,8 +12,8 @@ from shuanglu_samples.voice import RATE_HZ, Sound
 _VOICE_RMS: Final = 0.1
 _PEAK: Final = 0.89
 _ROOM_RMS: Final = 0.0022  # -53 dBFS: a quiet room is not digital silence
-_MUMBLE_CUTOFF_HZ: Final = 380
-_MUMBLE_GAIN: Final = 0.3
+_MUMBLE_CUTOFF_HZ: Final = 600
+_MUMBLE_GAIN: Final = 0.6
 
 
 def levelled(voice: Sound) -> Sound:

@@ -161,7 +161,7 @@ _LEFT_OUT: Final = COMPACT.with_node("risk", lambda lines: tuple(line for line i
 _PROMISED: Final = COMPACT.with_node("terms", lambda lines: (lines[0], _PROMISE, *lines[1:]))
 _REFUSED: Final = COMPACT.with_node("confirm", _with_answer(Line(Role.CUSTOMER, "我不同意。")))
 _MUMBLED: Final = COMPACT.with_node(
-    "risk", _with_answer(Line(Role.CUSTOMER, "嗯，唔，那个，呃。", delivery=Delivery.MUMBLED))
+    "risk", _with_answer(Line(Role.CUSTOMER, "呃，那个，那个，嗯。", delivery=Delivery.MUMBLED))
 )
 _PAUSED: Final = COMPACT.with_node(
     "terms", lambda lines: (replace(lines[0], pause_ms=round((SILENCE_MS + 200) / COMPACT.pause_factor)), *lines[1:])

@@ -10,6 +10,7 @@ from shuanglu_samples.mandarin import to_phonemes, to_symbols
         ("同意。", "tʰʊ↗ŋi↘."),
         ("我不同意。", "wo↓ pu↘ tʰʊ↗ŋi↘."),
         ("是的，我清楚了。", "ʂɨ↘ tɤ, wo↓ ʨʰi→ŋꭧʰu↓ lɤ."),
+        ("嗯，那个", "ə↗n, na↘kɤ"),
         ("还款", "xwa↗nkʰwa↓n"),
         ("年利率", "njɛ↗nli↘ly↘"),
         ("四十二", "sɨ↘ ʂɨ↗ ɚ↘"),

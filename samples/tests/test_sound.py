@@ -39,7 +39,7 @@ def test_quiet_and_loud_voices_come_to_one_level() -> None:
 def test_a_mumble_is_quiet_and_dull() -> None:
     bright, dull = tone(1, hertz=2000), tone(1, hertz=150)
     assert rms(mumbled(bright)) < 0.01 * rms(bright)
-    assert 0.1 * rms(dull) < rms(mumbled(dull)) < 0.5 * rms(dull)
+    assert 0.3 * rms(dull) < rms(mumbled(dull)) < 0.7 * rms(dull)
 
 
 def test_the_mouth_opens_with_the_voice_and_is_shut_in_silence() -> None:
