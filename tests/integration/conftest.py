@@ -94,8 +94,10 @@ def inspected(
 
     def report_of(variant: str) -> tuple[Path, Report]:
         if not sent:
-            for name in sorted(wanted):
+            for name in sorted(wanted | {variant}):
                 sent[name] = client.send(sample_recording(sample(name))).session_id
+        if variant not in sent:
+            sent[variant] = client.send(sample_recording(sample(variant))).session_id
         if variant not in reports:
             reports[variant] = client.wait(sent[variant])
         return sample(variant), reports[variant]

@@ -79,19 +79,19 @@ def test_workers_that_stop_and_crash_in_the_middle_lose_nothing(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("missing", "unsure"),
-    [("yunet.onnx", FACE_CHECKS), ("whisper-base", SPEECH_CHECKS)],
+    ("service", "missing", "unsure"),
+    [("face-check", "yunet.onnx", FACE_CHECKS), ("asr", "whisper-base", SPEECH_CHECKS)],
     ids=["no face model", "no speech model"],
 )
 def test_a_missing_model_makes_its_checks_unsure(
-    missing: str, unsure: set[str], own_stack: OwnStack, sample: Callable[[str], Path], tmp_path: Path
+    service: str, missing: str, unsure: set[str], own_stack: OwnStack, sample: Callable[[str], Path], tmp_path: Path
 ) -> None:
     models = tmp_path / "models"
     models.mkdir()
     for path in (ROOT / "build" / "models").iterdir():
         if path.name != missing:
             (models / path.name).symlink_to(path)
-    stack = own_stack(models_dir=models, service_env=IMPATIENT)
+    stack = own_stack(models_dir=models, unready=(service,), service_env=IMPATIENT)
     with client_of(stack) as client:
         report = client.wait(client.send(sample_recording(sample("clean"))).session_id)
     assert outcomes(report, unsure) == {Outcome.OUTCOME_UNSURE}

@@ -59,6 +59,7 @@ class StackOptions:
     gateway_port: int = 8443
     port_base: int = 18400
     services: Collection[str] = tuple(spec.name for spec in SERVICES)  # Which ones to run.
+    unready: Collection[str] = ()  # Services that need only be alive, such as one whose model is missing on purpose.
     replicas: Mapping[str, int] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)  # For every service.
     service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # For one service, by name.
@@ -293,7 +294,7 @@ class EmbeddedStack:
         self._announcer.ready(name, seconds, self.ops_url(name))
 
     def _service_probe(self, name: str) -> Probe:
-        return http_ok(self.ports[f"{name}-ops"], "/readyz")
+        return http_ok(self.ports[f"{name}-ops"], "/healthz" if name in self.options.unready else "/readyz")
 
     def _run(self, command: Command, group: dict[str, ManagedProcess]) -> None:
         process = ManagedProcess(command, self._spawner)
