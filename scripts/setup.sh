@@ -82,6 +82,8 @@ install_python_packages() {
     if [[ -f $folder/pyproject.toml ]]; then packages+=(--editable "./${folder%/}"); fi
   done
   say "installing Python packages"
+  # setuptools explains editable installs at length on every package.
+  export PYTHONWARNINGS=ignore
   local pip=("$VENV/bin/python" -m pip --disable-pip-version-check install --quiet)
   "${pip[@]}" "${constraints[@]}" 'setuptools>=77' wheel "${TOOLS[@]}" "${MODEL_TOOLS[@]}"
   # Before the packages: setuptools installs the code of the contracts only if it is there.

@@ -19,6 +19,11 @@ from shuanglu_stack.settings import StackSettings
 from shuanglu_stack.stack import EmbeddedStack, StackOptions
 
 EXIT_ERROR = 1
+SAMPLE = "samples/personal-loan"
+TRY = (
+    f".venv/bin/shuanglu import {SAMPLE}/customer.mp4 {SAMPLE}/agent.mp4 --order {SAMPLE}/order.json"
+    f" --id-photo {SAMPLE}/id_photo.jpg --channel REMOTE --wait"
+)
 
 
 def main() -> int:
@@ -26,6 +31,8 @@ def main() -> int:
     arguments = parser().parse_args()
     console = Console(soft_wrap=True)
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell without job control starts background commands with SIGINT ignored, and Python would keep it so.
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         return up(arguments, console) if arguments.command == "up" else run_demo(Path.cwd(), arguments.out, console)
     except KeyboardInterrupt:
@@ -68,6 +75,7 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
         console.print(f"export SHUANGLU_GATEWAY={stack.gateway_url}", highlight=False)
         console.print(f"export SHUANGLU_CA={stack.ca}", highlight=False)
         console.print(f"export SHUANGLU_TOKEN={stack.token()}", highlight=False)
+        console.print(f"\ntry it: {TRY}", highlight=False)
         console.print(f"\nCtrl-C stops everything; data and logs stay in {stack.data_dir}", highlight=False)
         try:
             threading.Event().wait()
