@@ -79,11 +79,15 @@ def test_nothing_is_left_when_the_command_ends(end: signal.Signals, tmp_path: Pa
     command = [sys.executable, "-m", "shuanglu_stack", "up", "--data", str(data_dir), "--ports", "free"]
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     description = data_dir / "stack.json"
-    until(lambda: description.exists() or running.poll() is not None, STARTS_WITHIN_S)
-    assert json.loads(description.read_text())["pid"] == running.pid
-    assert len(processes_of(data_dir)) >= 10
-    running.send_signal(end)
-    code = running.wait(ENDS_WITHIN_S)
-    assert code == (-signal.SIGKILL if end == signal.SIGKILL else 0)
-    until(lambda: not processes_of(data_dir), ENDS_WITHIN_S)
-    assert description.exists() == (end == signal.SIGKILL)
+    try:
+        until(lambda: description.exists() or running.poll() is not None, STARTS_WITHIN_S)
+        assert json.loads(description.read_text())["pid"] == running.pid
+        assert len(processes_of(data_dir)) >= 10
+        running.send_signal(end)
+        code = running.wait(ENDS_WITHIN_S)
+        assert code == (-signal.SIGKILL if end == signal.SIGKILL else 0)
+        until(lambda: not processes_of(data_dir), ENDS_WITHIN_S)
+        assert description.exists() == (end == signal.SIGKILL)
+    finally:
+        running.kill()
+        running.wait(ENDS_WITHIN_S)
