@@ -25,6 +25,7 @@ ERROR_MODULES = (
     "shuanglu_common.bus.events",
     "shuanglu_common.cmaf",
     "shuanglu_common.database",
+    "shuanglu_common.model_files",
     "shuanglu_common.sealing",
     "shuanglu_common.store",
     "shuanglu_signaling.errors",

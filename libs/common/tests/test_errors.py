@@ -10,6 +10,7 @@ import shuanglu_common.bus.events
 import shuanglu_common.cmaf
 import shuanglu_common.database
 import shuanglu_common.errors
+import shuanglu_common.model_files
 import shuanglu_common.sealing
 import shuanglu_common.store
 from shuanglu_common.errors import CallerError, InvalidInput, ShuangluError
@@ -24,6 +25,7 @@ MODULES = [
     shuanglu_common.cmaf,
     shuanglu_common.database,
     shuanglu_common.errors,
+    shuanglu_common.model_files,
     shuanglu_common.sealing,
     shuanglu_common.store,
 ]

@@ -6,13 +6,13 @@ import structlog
 
 from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.observation.v1.observations_pb2 import WindowFound
-from shuanglu_asr.errors import ModelUnusable
 from shuanglu_asr.handlers import Asr
 from shuanglu_asr.metrics import FAILURES
 from shuanglu_asr.settings import AsrSettings
 from shuanglu_asr.worker import Worker, open_worker
 from shuanglu_common.app import App, run_service
 from shuanglu_common.bus.subscription import Subscription
+from shuanglu_common.model_files import ModelUnusable
 
 NAME = "asr"
 

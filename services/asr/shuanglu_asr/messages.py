@@ -9,7 +9,7 @@ from shuanglu_asr.domain.heard import Utterance
 from shuanglu_asr.domain.loudness import Loudness
 from shuanglu_asr.domain.turns import Turn
 from shuanglu_asr.domain.windows import Span
-from shuanglu_asr.model_files import ModelFiles
+from shuanglu_common.model_files import ModelFiles
 
 
 def model_message(model: ModelFiles) -> ModelRef:

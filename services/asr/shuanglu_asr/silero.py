@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 
 from shuanglu_asr.av_sound import Samples
-from shuanglu_asr.errors import ModelUnusable
+from shuanglu_common.model_files import ModelUnusable
 
 FRAME = 512
 # The model sees the end of the frame before, too.

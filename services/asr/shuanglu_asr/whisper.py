@@ -9,9 +9,10 @@ import ctranslate2
 
 from shuanglu_asr.av_sound import Samples
 from shuanglu_asr.domain.heard import Decoding, Word
-from shuanglu_asr.errors import ModelUnusable, RecognitionFailed
+from shuanglu_asr.errors import RecognitionFailed
 from shuanglu_asr.mel import FRAME_MS, HOP, LogMel
 from shuanglu_asr.whisper_tokens import WhisperTokens
+from shuanglu_common.model_files import ModelUnusable
 
 BEAM = 5
 # The encoder halves the rate of the spectrogram.

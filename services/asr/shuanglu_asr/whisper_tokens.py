@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from shuanglu_asr.errors import ModelUnusable
+from shuanglu_common.model_files import ModelUnusable
 
 # Written without spaces: each group of tokens that is whole characters is a word.
 UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my"})

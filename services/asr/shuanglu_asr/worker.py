@@ -10,12 +10,12 @@ from shuanglu_asr.domain.transcribing import ANSWER_LANGUAGE, Transcriber
 from shuanglu_asr.domain.turns import Turn, TurnRules
 from shuanglu_asr.listener import Listener
 from shuanglu_asr.metrics import DOUBTS, tell_step
-from shuanglu_asr.model_files import ModelFiles, verified
 from shuanglu_asr.settings import AsrSettings
 from shuanglu_asr.silero import Silero
 from shuanglu_asr.simplified import Simplifier
 from shuanglu_asr.stretches import stretches
 from shuanglu_asr.whisper import Whisper
+from shuanglu_common.model_files import ModelFiles, verified
 
 
 @dataclass(frozen=True, slots=True)

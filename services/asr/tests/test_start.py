@@ -76,5 +76,5 @@ def test_every_error_has_a_reason_of_its_own():
         for value in vars(errors).values()
         if isinstance(value, type) and issubclass(value, ShuangluError) and value.__module__ == errors.__name__
     ]
-    assert len({error.reason for error in own}) == len(own) == 3
+    assert len({error.reason for error in own}) == len(own) == 2
     assert not any(error.retryable for error in own)

@@ -7,7 +7,7 @@ import structlog
 from shuanglu.media.v1.media_events_pb2 import SegmentStored
 from shuanglu_common.app import App, run_service
 from shuanglu_common.bus.subscription import Subscription
-from shuanglu_face_check.errors import ModelUnusable
+from shuanglu_common.model_files import ModelUnusable
 from shuanglu_face_check.handlers import FaceCheck
 from shuanglu_face_check.metrics import FAILURES
 from shuanglu_face_check.segments import SegmentReader

@@ -1,21 +1,12 @@
 """Errors of face-check.
 
-InternalError
-└── ModelUnusable           a model is missing, not the expected one, or does not load: the worker is not ready
 DependencyError
 └── EarlierSegmentMissing   a segment before this one is not in the store yet: the reference waits for it
 DamagedData
 └── PhotoUnreadable         the ID photo is no picture: faces are not compared with it, the check becomes UNSURE
 """
 
-from shuanglu_common.errors import DamagedData, DependencyError, InternalError
-
-
-class ModelUnusable(InternalError):
-    """A model is missing, is not the one that the manifest names, or does not load."""
-
-    reason = "MODEL_UNUSABLE"
-    help = "Run `python scripts/models.py`, or mount the folder that SHUANGLU_MODELS_DIR names, and start again."
+from shuanglu_common.errors import DamagedData, DependencyError
 
 
 class PhotoUnreadable(DamagedData):

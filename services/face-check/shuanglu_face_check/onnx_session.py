@@ -6,7 +6,7 @@ import onnxruntime
 from numpy import float32
 from numpy.typing import NDArray
 
-from shuanglu_face_check.errors import ModelUnusable
+from shuanglu_common.model_files import ModelUnusable
 
 Tensor = NDArray[float32]
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shuanglu_common.model_files import ModelFiles, verified
 from shuanglu_face_check.av_pictures import read_samples
 from shuanglu_face_check.domain.embedding import Embedding
 from shuanglu_face_check.domain.examiner import Examiner, Templates
 from shuanglu_face_check.domain.faces import SeenFrame
-from shuanglu_face_check.model_files import ModelFile, verified
 from shuanglu_face_check.photo import read_photo
 from shuanglu_face_check.pixels import LumaMotion, PixelPicture
 from shuanglu_face_check.settings import FaceCheckSettings
@@ -20,7 +20,7 @@ class Worker:
     """Eyes and memory of faces. Is a TemplateMaker."""
 
     examiner: Examiner[PixelPicture]
-    models: tuple[ModelFile, ...]
+    models: tuple[ModelFiles, ...]
     model: str
 
     def examine(self, data: bytes, points_ms: Sequence[int], templates: Templates) -> tuple[SeenFrame, ...]:

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from shuanglu_asr.errors import ModelUnusable
-from shuanglu_asr.model_files import verified
+from shuanglu_common.model_files import ModelUnusable, verified
 
 
 def digest(data: bytes) -> str:

@@ -5,9 +5,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuanglu_asr.errors import ModelUnusable
+from shuanglu_common.errors import InternalError
 
 MANIFEST = "models.json"
+
+
+class ModelUnusable(InternalError):
+    """A model is missing, is not the one that the manifest names, or does not load: the worker is not ready."""
+
+    reason = "MODEL_UNUSABLE"
+    help = "Run `python scripts/models.py`, or mount the folder that SHUANGLU_MODELS_DIR names, and start again."
 
 
 @dataclass(frozen=True, slots=True)
