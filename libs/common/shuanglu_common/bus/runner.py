@@ -147,33 +147,43 @@ class Runner:
             return await handler(event)
 
     async def handle_batch(self, wanted: BatchSubscription, messages: list[Msg]) -> None:
-        """Many messages through the handler at once; one by one if that fails."""
-        events: list[Event[Message]] = []
-        good: list[Msg] = []
-        for message in messages:
-            try:
-                events.append(decode(message.data, message.metadata.num_delivered))
-                good.append(message)
-            except ShuangluError as error:
-                await self.refuse(message, error)
-        if not events:
-            return
+        """Many messages at once, session by session: one session's trouble is not the others'."""
+        sessions: dict[tuple[str, str], list[tuple[Msg, Event[Message]]]] = {}
+        async with self.beating(messages):
+            for message in messages:
+                try:
+                    event = decode(message.data, message.metadata.num_delivered)
+                except ShuangluError as error:
+                    await self.refuse(message, error)
+                else:
+                    sessions.setdefault((event.tenant, event.session_id), []).append((message, event))
+            for of_session in sessions.values():
+                await self.handle_session(wanted, of_session)
+
+    async def handle_session(self, wanted: BatchSubscription, batch: list[tuple[Msg, Event[Message]]]) -> None:
+        """One session's messages through the handler at once, in the trace of the last; one by one if that fails."""
         started = time.monotonic()
+        message, event = batch[-1]
         try:
-            async with self.beating(good):
-                await self.bus.publish_all(await wanted.handler(events))
-                await asyncio.gather(*(message.ack() for message in good))
-            BUS_HANDLED.labels(wanted.durable, "done").inc(len(good))
+            with (
+                structlog.contextvars.bound_contextvars(tenant=event.tenant, session_id=event.session_id),
+                tracer().start_as_current_span(
+                    f"process {wanted.stream}", extract(message.headers), trace.SpanKind.CONSUMER
+                ),
+            ):
+                await self.bus.publish_all(await wanted.handler([event for _, event in batch]))
+            await asyncio.gather(*(message.ack() for message, _ in batch))
+            BUS_HANDLED.labels(wanted.durable, "done").inc(len(batch))
         except asyncio.CancelledError:
-            for message in good:
+            for message, _ in batch:
                 await self.give_back(message, 0)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, its messages must not be lost
-            if len(good) == 1:
-                BUS_HANDLED.labels(wanted.durable, await self.refuse(good[0], error)).inc()
+            if len(batch) == 1:
+                BUS_HANDLED.labels(wanted.durable, await self.refuse(message, error)).inc()
             else:
-                for message in good:
-                    await self.handle_batch(wanted, [message])
+                for one in batch:
+                    await self.handle_session(wanted, [one])
         finally:
             BUS_HANDLE_SECONDS.labels(wanted.durable).observe(time.monotonic() - started)
 

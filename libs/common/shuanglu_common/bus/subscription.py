@@ -48,9 +48,9 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class BatchSubscription:
-    """One durable consumer whose events are handled and acknowledged together, up to `batch` at a time.
+    """One durable consumer whose events are handled and acknowledged together, session by session, `batch` at a time.
 
-    A batch that fails is tried again one by one, so that one bad event does not hold up the others.
+    What fails together is tried again one by one, so that one bad event does not hold up the others.
     """
 
     durable: str
