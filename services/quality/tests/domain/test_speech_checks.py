@@ -217,8 +217,16 @@ def test_silence_of_one_track_is_a_pause(scene: Scene):
     assert [one.reason for one in scene.broken() if one.check == "recording_quality"] == ["TOO_QUIET"]
 
 
-def test_a_shared_track_is_judged_although_nobody_is_named(scene: Scene, make_face: Faces):
+def test_on_a_shared_track_words_count_but_a_consent_needs_a_known_voice(scene: Scene, make_face: Faces):
     scene.shared = True
     scene.faces[Role.CUSTOMER] = lambda at: (make_face(x=60), make_face(x=400, similarity=0.1))
     assert {one.outcome for one in scene.of("must_say")} == {Outcome.PASS}
-    assert answer(scene, "confirm").outcome is Outcome.PASS
+    given = answer(scene, "confirm")
+    assert (given.outcome, given.reason) == (Outcome.UNSURE, "SPEAKER_UNKNOWN")
+
+
+def test_a_refusal_by_an_unknown_voice_still_fails(scene: Scene, make_face: Faces):
+    scene.shared = True
+    scene.faces[Role.CUSTOMER] = lambda at: (make_face(x=60), make_face(x=400, similarity=0.1))
+    scene.replace_line("confirm", Role.CUSTOMER, text="我不同意。")
+    assert answer(scene, "confirm").outcome is Outcome.FAIL

@@ -1,7 +1,8 @@
 """answer: did the customer give the answer that the node wants, in time?
 
 An answer counts only if voice activity found speech and both decodings agree. A refusal fails; a mumble, silence, a
-contradiction or an answer that was heard once only is UNSURE: silence is never consent.
+contradiction, an answer that was heard once only, or a voice that several persons may have is UNSURE: silence is never
+consent.
 """
 
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ class AnswerGiven:
             outcome, reason = Outcome.UNSURE, "ANSWER_CONTRADICTORY"
         elif not plain:
             outcome, reason = Outcome.UNSURE, "ANSWER_UNCLEAR"
+        elif plain == {_WANTED[answer.expect]} and not any(said.role is answer.role for said in deciding):
+            # On a shared track nobody knows whose voice it is: the right words are not yet the right person's.
+            outcome, reason = Outcome.UNSURE, "SPEAKER_UNKNOWN"
         elif plain == {_WANTED[answer.expect]}:
             outcome, reason = Outcome.PASS, "ANSWER_GIVEN"
         else:
@@ -159,6 +163,11 @@ def _message(reason: str, role: Role, wanted: Text, within: float) -> Text:
         "ANSWER_MISSING": Text(
             f"提问后 {within:g} 秒内没有听到{name.zh}答复，请人工核听。",
             f"No answer of the {name.en} was heard within {within:g} s; a person must listen.",
+        ),
+        "SPEAKER_UNKNOWN": Text(
+            f"听到了{wanted.zh}，但同一音轨上有多人，无法确认是{name.zh}所说，请人工核听。",
+            f"An {wanted.en} was heard, but several persons share the track: whether the {name.en} gave it, "
+            "a person must hear.",
         ),
         "NODE_MISSING": Text(
             "没有找到该环节，无法判断答复。", "The node was not found, so its answer could not be judged."
