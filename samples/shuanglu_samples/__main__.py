@@ -20,9 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         chosen = list(VARIANTS) if options.all else [find_variant(name) for name in options.variant or [CLEAN.name]]
-        speaker = Speaker(options.cache)
         for variant in chosen:
-            _make(variant, options.out / variant.name, speaker)
+            _make(variant, options.out / variant.name, Speaker(options.cache))
     except SampleError as error:
         print(f"{error}\n{error.diagnostics()}", file=sys.stderr)
         return 1

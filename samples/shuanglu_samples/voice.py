@@ -1,4 +1,4 @@
-"""Neural speech: Kokoro-82M (Apache-2.0) through ONNX Runtime, cached by what is said and how."""
+"""Neural speech: Kokoro-82M (Apache-2.0) through ONNX Runtime, cached by what was said so far and how."""
 
 import hashlib
 import tarfile
@@ -21,15 +21,22 @@ _STYLE_SIZE: Final = 256
 _QUIET: Final = 0.012  # of full scale; below this a voice has not begun or has ended
 _EDGE_S: Final = 0.03
 # Raised when the way of speaking changes, so that old files of the cache are not used.
-_REVISION: Final = "1"
+_REVISION: Final = "2"
 
 
 class Speaker:
-    """Speaks Mandarin lines. The model is loaded at the first line that is not in the cache."""
+    """Speaks the Mandarin lines of one session, in order. The model is loaded at the first line not in the cache.
+
+    The model draws random numbers, so a line sounds a little different by what was spoken before it. Therefore a line
+    is cached under all lines so far, and lines that came from the cache are caught up with before a new one is spoken:
+    the same lines in the same order always give the same sound.
+    """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._session: onnxruntime.InferenceSession | None = None
+        self._lines: list[tuple[str, str, float]] = []
+        self._spoken = 0
         self._styles: dict[str, Sound] = {}
 
     def speak(self, text: str, voice: str, speed: float) -> Sound:
@@ -38,11 +45,16 @@ class Speaker:
         Raises UnspeakableText, and PackageUnavailable when model or voice cannot be had.
         """
         phonemes = to_phonemes(text)
-        key = hashlib.sha256(f"{_REVISION}|{voice}|{speed:.3f}|{phonemes}".encode()).hexdigest()[:24]
+        self._lines.append((phonemes, voice, speed))
+        lines = "".join(f"|{voice}|{speed:.3f}|{phonemes}" for phonemes, voice, speed in self._lines)
+        key = hashlib.sha256(f"{_REVISION}{lines}".encode()).hexdigest()[:24]
         path = self._cache / "speech" / f"{key}.npy"
         if path.exists():
             return np.asarray(np.load(path), np.float32)
+        for line in self._lines[self._spoken : -1]:
+            self._synthesise(*line)
         sound = trim(self._synthesise(phonemes, voice, speed))
+        self._spoken = len(self._lines)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npy")
         np.save(part, sound)
