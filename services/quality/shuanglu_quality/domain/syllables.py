@@ -6,9 +6,9 @@ keeps its readings, whatever stands around it, so that a phrase sounds the same 
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from shuanglu_quality.domain.numerals import spoken_number
 
@@ -38,13 +38,29 @@ class Syllable:
 @lru_cache(maxsize=8192)
 def sounds_of(char: str) -> frozenset[str]:
     """Folded readings of a character; a character that has none sounds like itself."""
-    # Phrases are never looked up: without their dictionary pypinyin takes 12 MB in place of 56.
-    os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
-    os.environ.setdefault("PYPINYIN_NO_DICT_COPY", "true")
-    from pypinyin import Style, pinyin  # noqa: PLC0415 - loaded when the first word is compared, not when a service starts
-
-    readings = pinyin(char, style=Style.NORMAL, heteronym=True)[0][: 2 if char in _TWO_READINGS else 1]
+    readings = _dictionary()(char)[: 2 if char in _TWO_READINGS else 1]
     return frozenset(_fold(reading) for reading in readings)
+
+
+@cache
+def _dictionary() -> Callable[[str], list[str]]:
+    """Toneless readings of a character, the commonest first. Loaded when the first word is compared.
+
+    Phrases are never looked up: without their dictionary pypinyin takes 12 MB in place of 56. It reads that wish from
+    the environment, which is put back, because child processes would inherit it.
+    """
+    wishes = {"PYPINYIN_NO_PHRASES": "true", "PYPINYIN_NO_DICT_COPY": "true"}
+    before = {name: os.environ.get(name) for name in wishes}
+    os.environ.update(wishes)
+    try:
+        from pypinyin import Style, pinyin  # noqa: PLC0415 - see above
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return lambda char: list(pinyin(char, style=Style.NORMAL, heteronym=True)[0])
 
 
 def _fold(reading: str) -> str:

@@ -1,3 +1,4 @@
+import os
 from itertools import pairwise
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from shuanglu_quality.domain.matching import best, find, listen, negation_changed, words_missing
 from shuanglu_quality.domain.numerals import spoken_number
-from shuanglu_quality.domain.syllables import distance, sounds_of, syllables
+from shuanglu_quality.domain.syllables import _dictionary, distance, sounds_of, syllables
 from shuanglu_quality.domain.words import Role, clock_text, role_name
 
 HAN = st.text(
@@ -155,3 +156,11 @@ def test_people_read_clock_times_and_role_names():
     assert clock_text(3_599_960) == "60:00.0"
     assert role_name(Role.CUSTOMER).zh == "客户"
     assert role_name(None).en == "participant"
+
+
+def test_comparing_words_leaves_the_environment_as_it_was():
+    before = dict(os.environ)
+    sounds_of.cache_clear()
+    _dictionary.cache_clear()
+    assert sounds_of("行") == {"xin", "han"}
+    assert dict(os.environ) == before
