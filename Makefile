@@ -1,7 +1,7 @@
 # One door to everything that a person or CI does here. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup proto run demo test test-fast lint fix bench charts clean
+.PHONY: help setup proto run demo test test-fast soak lint fix bench charts clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -31,6 +31,9 @@ test: setup ## All tests: units, models, and the real stack
 
 test-fast: setup ## Tests without servers and models, under two minutes
 	@$(PYTEST) -q -m "not models and not integration" libs services samples scripts
+
+soak: setup ## A hundred kills, long outages and overload; ends with the differences (about half an hour)
+	@$(PY) -m tests.integration.faults.soak
 
 lint: setup ## Read-only checks: style, types, layers, contracts, file length
 	@$(VENV)/bin/ruff check .

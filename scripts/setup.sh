@@ -40,6 +40,8 @@ install_debian_packages() {
   command -v setpriv >/dev/null || missing+=(util-linux)
   # The report is set in Noto Sans CJK.
   compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK-*.ttc' >/dev/null || missing+=(fonts-noto-cjk)
+  # Judge of the file tests and baseline of the benchmarks; no service uses it.
+  command -v ffprobe >/dev/null || missing+=(ffmpeg)
   local python
   python=$(find_python) || missing+=(python3 python3-venv)
   if [[ -n ${python:-} && ! -x $VENV/bin/python ]] && ! "$python" -c 'import ensurepip' 2>/dev/null; then
