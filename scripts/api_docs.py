@@ -9,15 +9,11 @@ from types import ModuleType
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
-from shuanglu.media.v1 import import_service_pb2
-from shuanglu.quality.v1 import strategy_service_pb2
-from shuanglu.report.v1 import report_service_pb2
-from shuanglu.session.v1 import session_service_pb2
-from shuanglu_common.access import ACCESS, UPLOAD_ROLES, Role
+from shuanglu_common.access import ACCESS, DOORS, Role, Row, Scope
+from shuanglu_common.contracts import all_calls
 from shuanglu_common.errors import ShuangluError
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "api.md"
-CONTRACTS = (session_service_pb2, import_service_pb2, strategy_service_pb2, report_service_pb2)
 ERROR_MODULES = (
     "shuanglu_common.auth",
     "shuanglu_common.bus.bus",
@@ -25,6 +21,7 @@ ERROR_MODULES = (
     "shuanglu_common.bus.events",
     "shuanglu_common.cmaf",
     "shuanglu_common.database",
+    "shuanglu_common.grpc_server",
     "shuanglu_common.model_files",
     "shuanglu_common.sealing",
     "shuanglu_common.store",
@@ -49,13 +46,28 @@ Errors are `{code, message, details}` with a `google.rpc.ErrorInfo` whose `reaso
 
 ## Who may call what
 
-"""
-FILES = """
-Uploads: [tus 1.0](https://tus.io/protocols/resumable-upload) at `/files/` (creation,
-creation-with-upload, checksum, expiration, termination, concatenation) for {roles}.
+The tenant is always the token's; no request names one. `session` says what a token with `session_id` may do (a
+customer's always has one; without it the role counts for nothing):
 
-Replay: `CreateReplay` answers with a path below `/hls/` whose token is bound to tenant and session and expires; no JWT
-goes with it.
+{scopes}
+
+What is not in the table is denied. Every service checks each call against it before it reads the request.
+
+"""
+SCOPES = {
+    Scope.OWN: "the request names the session: only the token's own, else 404 `SESSION_NOT_FOUND`",
+    Scope.LOOKUP: "what belongs to another session is not found (404)",
+    Scope.FILTERED: "the list holds what belongs to the token's session",
+    Scope.WIDE: "refused: 403 `SESSION_TOKEN_TOO_NARROW`",
+    Scope.FREE: "allowed: nothing in it belongs to a session",
+}
+FILES = """
+Uploads: [tus 1.0](https://tus.io/protocols/resumable-upload) at `/files/` (creation, creation-with-upload, checksum,
+expiration, termination, concatenation). An upload is seen by the subject that made it and by the tenant's
+administrators; for everybody else it does not exist.
+
+Replay: `CreateReplay` answers with a path below `/hls/` that opens this one session of this one tenant until it
+expires. No JWT goes with it: whoever has the link may watch.
 
 ## Reasons of errors
 
@@ -71,15 +83,21 @@ def http_of(method: MethodDescriptor) -> str:
     return f"`{kind.upper()} {getattr(rule, kind)}`" if kind else "–"
 
 
+def line_of(name: str, json: str, rule: Row) -> str:
+    """A row of the table."""
+    marks = " | ".join("✓" if role in rule.roles else "" for role in Role)
+    return f"| {name} | {json} | {rule.scope} | {marks} |"
+
+
 def access_table() -> str:
-    """A row for each RPC, a column for each role."""
-    lines = ["| RPC | JSON | " + " | ".join(Role) + " |", "|---|---|" + "---|" * len(Role)]
-    for contract in CONTRACTS:
-        for service in contract.DESCRIPTOR.services_by_name.values():
-            for method in service.methods:
-                allowed = ACCESS[f"/{service.full_name}/{method.name}"]
-                marks = " | ".join("✓" if role in allowed else "" for role in Role)
-                lines.append(f"| {service.name}.{method.name} | {http_of(method)} | {marks} |")
+    """A row for each RPC and each HTTP door, a column for each role."""
+    lines = ["| call | JSON | session | " + " | ".join(Role) + " |", "|---|---|---|" + "---|" * len(Role)]
+    # In the order of the table, which is the order in which things happen.
+    calls = all_calls()
+    for path, rule in ACCESS.items():
+        method = calls[path]
+        lines.append(line_of(f"{method.containing_service.name}.{method.name}", http_of(method), rule))
+    lines += [line_of(f"{path}/", f"`{path}/…`", rule) for path, rule in DOORS.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -102,8 +120,8 @@ def reasons_table() -> str:
 
 def main() -> None:
     """Write, or with --check exit 1 if the file is not up to date."""
-    uploads = ", ".join(f"`{role}`" for role in Role if role in UPLOAD_ROLES)
-    text = HEAD + access_table() + FILES.format(roles=uploads) + reasons_table()
+    scopes = "\n".join(f"- `{scope}`: {SCOPES[scope]}" for scope in Scope)
+    text = HEAD.replace("{scopes}", scopes) + access_table() + FILES + reasons_table()
     if "--check" in sys.argv:
         if not OUT.exists() or OUT.read_text() != text:
             print("docs/api.md is not up to date: run scripts/api_docs.py")

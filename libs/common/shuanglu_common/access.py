@@ -1,8 +1,10 @@
-"""Who may call what: the one table of roles and RPCs. What is not listed is denied.
+"""Who may call what: the one table of roles, RPCs and HTTP doors. What is not listed is denied.
 
-A token that names a session opens only that session; handlers ask `Principal.require_session`.
+The tenant is always the token's: no request names one, and what another tenant owns does not exist (NOT_FOUND).
+A row says who may call and what a token of one session (a customer's always is one) may do with it.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -12,6 +14,7 @@ class Role(StrEnum):
     BANK_APP = "bank_app"
     AGENT = "agent"
     CUSTOMER = "customer"
+    """Counts only in a token of one session."""
     REVIEWER = "reviewer"
     AUDITOR = "auditor"
     ADMIN = "admin"
@@ -20,33 +23,70 @@ class Role(StrEnum):
     """A service of ours, by a token that the gateway does not accept from outside."""
 
 
+class Scope(StrEnum):
+    """What a token of one session may do with a call."""
+
+    OWN = "own"
+    """The request names a session: the token's own, else NOT_FOUND. The door compares the field `session_id`."""
+    LOOKUP = "lookup"
+    """The session is known after a look-up: the handler answers NOT_FOUND for what belongs to another one."""
+    FILTERED = "filtered"
+    """A list: the handler shows what belongs to the token's session only."""
+    WIDE = "wide"
+    """Makes or lists beyond one session: refused (SESSION_TOKEN_TOO_NARROW)."""
+    FREE = "free"
+    """Nothing in it belongs to a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Who may call an RPC or use an HTTP door."""
+
+    roles: frozenset[Role]
+    scope: Scope
+
+
+def row(scope: Scope, *roles: Role) -> Row:
+    """A row of the table."""
+    return Row(frozenset(roles), scope)
+
+
 B, A, C, R, U, M, O, S = Role  # noqa: E741 - one letter a column keeps the table a table
+OWN, LOOKUP, FILTERED, WIDE, FREE = Scope
 
 SESSION = "/shuanglu.session.v1.SessionService/"
 IMPORT = "/shuanglu.media.v1.ImportService/"
 STRATEGY = "/shuanglu.quality.v1.StrategyService/"
 REPORT = "/shuanglu.report.v1.ReportService/"
 
-ACCESS: dict[str, frozenset[Role]] = {
-    SESSION + "CreateOrder": frozenset({B, A, M}),
-    SESSION + "GetOrder": frozenset({B, A, R, U, M, S}),
-    SESSION + "CreateSession": frozenset({B, A, M}),
-    SESSION + "GetSession": frozenset({B, A, C, R, U, M, O, S}),
-    SESSION + "ListSessions": frozenset({B, A, R, U, M, O}),
-    IMPORT + "ImportRecording": frozenset({B, A, M}),
-    IMPORT + "GetImport": frozenset({B, A, M, O}),
-    STRATEGY + "CreateStrategyVersion": frozenset({M}),
-    STRATEGY + "ValidateStrategy": frozenset({B, R, M}),
-    STRATEGY + "ListStrategies": frozenset({B, A, R, U, M}),
-    STRATEGY + "GetStrategy": frozenset({B, A, R, U, M, S}),
-    STRATEGY + "ResolveStrategy": frozenset({S}),
-    REPORT + "GetReport": frozenset({B, A, R, U, M}),
-    REPORT + "ListReports": frozenset({B, R, U, M}),
-    REPORT + "WatchInspection": frozenset({B, A, R, U, M, O}),
-    REPORT + "GetReportPdf": frozenset({B, A, R, U, M}),
-    REPORT + "CreateReplay": frozenset({R, U, M}),
+ACCESS: dict[str, Row] = {
+    SESSION + "CreateOrder": row(WIDE, B, A, M),
+    SESSION + "GetOrder": row(LOOKUP, B, A, R, U, M, S),
+    SESSION + "CreateSession": row(WIDE, B, A, M),
+    SESSION + "GetSession": row(OWN, B, A, C, R, U, M, O, S),
+    SESSION + "ListSessions": row(WIDE, B, A, R, U, M, O),
+    IMPORT + "ImportRecording": row(OWN, B, A, M),
+    IMPORT + "GetImport": row(LOOKUP, B, A, M, O),
+    STRATEGY + "CreateStrategyVersion": row(WIDE, M),
+    STRATEGY + "ValidateStrategy": row(FREE, B, R, M),
+    STRATEGY + "ListStrategies": row(FREE, B, A, R, U, M),
+    STRATEGY + "GetStrategy": row(FREE, B, A, R, U, M, S),
+    STRATEGY + "ResolveStrategy": row(FREE, S),
+    REPORT + "GetReport": row(OWN, B, A, R, U, M),
+    REPORT + "ListReports": row(FILTERED, B, R, U, M),
+    REPORT + "WatchInspection": row(OWN, B, A, R, U, M, O),
+    REPORT + "GetReportPdf": row(OWN, B, A, R, U, M),
+    REPORT + "CreateReplay": row(OWN, R, U, M),
 }
 
 # Health is for probes; it tells nothing but that the server answers.
 OPEN_PREFIXES = ("/grpc.health.v1.Health/",)
-UPLOAD_ROLES = frozenset({B, A, M})
+
+UPLOADS = "/files"
+DOORS: dict[str, Row] = {
+    # An upload is seen by the subject that made it and by the tenant's administrators.
+    UPLOADS: row(FREE, B, A, M),
+}
+"""HTTP doors by the first part of their path. A door that carries its own authority (the signed links of `/hls/`) is
+opened by name where it is served: `App.serve_http(…, public=("/hls/",))`."""
+UPLOAD_ROLES = DOORS[UPLOADS].roles

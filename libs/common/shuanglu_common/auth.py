@@ -1,6 +1,7 @@
 """Tokens and principals. The gateway checks tokens first; every service checks them again itself.
 
 Claims: `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` (list) and, for a token of one session, `session_id` (RFC 7519).
+A customer's token is always one of one session: without `session_id` the role counts for nothing.
 """
 
 import json
@@ -15,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from shuanglu_common.access import ACCESS, OPEN_PREFIXES, Role
+from shuanglu_common.access import ACCESS, DOORS, OPEN_PREFIXES, Role, Row, Scope
 from shuanglu_common.bus.subjects import SESSION_ID, TENANT
 from shuanglu_common.errors import Forbidden, NotFound, Unauthenticated
 from shuanglu_common.settings import ServiceSettings
@@ -49,6 +50,14 @@ class SessionHidden(NotFound):
     """The token opens another session, so this one does not exist for it."""
 
     reason = "SESSION_NOT_FOUND"
+    help = "请核对会话标识。Check the session_id; sessions of other tenants are not shown."
+
+
+class TokenTooNarrow(Forbidden):
+    """A token of one session cannot make or list what goes beyond it."""
+
+    reason = "SESSION_TOKEN_TOO_NARROW"
+    help = "该令牌只能用于一个会话。This token opens one session only; use a token without session_id."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,11 @@ def principal_of(claims: Mapping[str, Any], token: str, *, internal: bool) -> Pr
         raise TokenInvalid("the token's session_id is not one")
     if not isinstance(roles, list):
         raise TokenInvalid("the token has no list of roles")
-    known = frozenset(Role(role) for role in roles if role in set(Role) and (internal or role != Role.SERVICE))
+    known = frozenset(
+        role
+        for role in Role
+        if role in roles and (internal or role != Role.SERVICE) and (session_id or role != Role.CUSTOMER)
+    )
     return Principal(tenant, str(claims.get("sub", "")), known, session_id, token)
 
 
@@ -163,11 +176,27 @@ def bearer(header: str | None) -> str:
     return token.strip()
 
 
-def authorise(method: str, principal: Principal) -> None:
-    """Raises RoleForbidden unless the table lets one of the roles call the RPC."""
-    allowed = ACCESS.get(method, frozenset())
-    if not allowed & principal.roles:
-        raise RoleForbidden("the token's roles may not call this", method=method)
+def authorise(method: str, principal: Principal, request: Any) -> None:
+    """Whether the table lets the caller make this call. Raises RoleForbidden, TokenTooNarrow, SessionHidden.
+
+    What is not in the table is denied, also a row that compares `session_id` for a request without such a field.
+    """
+    rule = ACCESS.get(method)
+    _admit(rule, principal)
+    if rule is not None and rule.scope is Scope.OWN and principal.session_id is not None:
+        principal.require_session(getattr(request, "session_id", ""))
+
+
+def authorise_http(path: str, principal: Principal) -> None:
+    """Whether the table lets the caller through an HTTP door. Raises RoleForbidden, TokenTooNarrow."""
+    _admit(DOORS.get("/" + path.split("/", 2)[1]) if path.startswith("/") else None, principal)
+
+
+def _admit(rule: Row | None, principal: Principal) -> None:
+    if rule is None or not rule.roles & principal.roles:
+        raise RoleForbidden("令牌的角色不允许此操作。The token's roles may not call this.")
+    if rule.scope is Scope.WIDE and principal.session_id is not None:
+        raise TokenTooNarrow("该令牌只能用于一个会话。The token opens one session only.")
 
 
 def is_open(method: str) -> bool:

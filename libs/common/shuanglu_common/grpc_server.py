@@ -8,19 +8,28 @@ from typing import Any, NoReturn
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyProto
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from opentelemetry import trace
 
 from shuanglu_common.auth import CURRENT, TokenVerifier, authorise, bearer, is_open
-from shuanglu_common.errors import DOMAIN, InternalError, ShuangluError
+from shuanglu_common.errors import DOMAIN, InternalError, InvalidInput, ShuangluError
 from shuanglu_common.metrics import RPC_SECONDS
 from shuanglu_common.telemetry import extract, tracer
 
 MAX_MESSAGE_BYTES = 8 << 20
 
+Reader = Callable[[bytes], Any]
 log = structlog.get_logger()
+
+
+class MessageUnreadable(InvalidInput):
+    """The bytes are not a message of the call."""
+
+    reason = "REQUEST_INVALID"
+    help = "Build the request from the contracts in protos/."
 
 
 class Unforeseen(InternalError):
@@ -62,38 +71,37 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         method = str(handler_call_details.method)
         if handler is None:
             return None
+        # Requests are read here and not by gRPC, which would tell the caller of unreadable bytes as UNKNOWN.
+        read, write = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                self.unary(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
-            )
+            return grpc.unary_unary_rpc_method_handler(self.unary(method, handler.unary_unary, read), None, write)
         if handler.unary_stream and not is_open(method):
-            return grpc.unary_stream_rpc_method_handler(
-                self.stream(method, handler.unary_stream), handler.request_deserializer, handler.response_serializer
-            )
-        return handler
+            return grpc.unary_stream_rpc_method_handler(self.stream(method, handler.unary_stream, read), None, write)
+        # A stream of requests cannot be judged by its first one: until a contract needs it, there is no such call.
+        return handler if is_open(method) else None
 
-    def unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def unary(self, method: str, inner: Callable[..., Awaitable[Any]], read: Reader) -> Callable[..., Awaitable[Any]]:
         """One request, one response."""
 
-        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def call(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             with watched(method, context) as outcome:
                 try:
-                    self.admit(method, context)
-                    return await inner(request, context)
+                    return await inner(self.admit(method, context, data, read), context)
                 except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
                     outcome.append(translate(method, error))
                 return await abort(context, outcome[0])
 
         return call
 
-    def stream(self, method: str, inner: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    def stream(
+        self, method: str, inner: Callable[..., AsyncIterator[Any]], read: Reader
+    ) -> Callable[..., AsyncIterator[Any]]:
         """One request, many responses."""
 
-        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        async def call(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             with watched(method, context) as outcome:
                 try:
-                    self.admit(method, context)
-                    async for response in inner(request, context):
+                    async for response in inner(self.admit(method, context, data, read), context):
                         yield response
                 except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
                     outcome.append(translate(method, error))
@@ -102,15 +110,28 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
 
         return call
 
-    def admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        """Token and role. Raises Unauthenticated, Forbidden."""
+    def admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any], data: bytes, read: Reader) -> Any:
+        """The request, if token, role and session allow it.
+
+        Raises Unauthenticated, MessageUnreadable, Forbidden, SessionHidden.
+        """
         if is_open(method):
-            return
+            return request_of(data, read)
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         principal = self.verifier.verify(bearer(metadata.get("authorization")))
-        authorise(method, principal)
+        request = request_of(data, read)
+        authorise(method, principal, request)
         CURRENT.set(principal)
         structlog.contextvars.bind_contextvars(tenant=principal.tenant)
+        return request
+
+
+def request_of(data: bytes, read: Reader) -> Any:
+    """The message in the bytes. Raises MessageUnreadable."""
+    try:
+        return read(data)
+    except DecodeError as error:
+        raise MessageUnreadable("请求无法解析。The request is not a message of this call.") from error
 
 
 def translate(method: str, error: Exception) -> ShuangluError:

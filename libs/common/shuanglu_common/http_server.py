@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shuanglu_common.auth import CURRENT, TokenVerifier, bearer
+from shuanglu_common.auth import CURRENT, TokenVerifier, authorise_http, bearer
 from shuanglu_common.errors import DOMAIN, ShuangluError
 from shuanglu_common.telemetry import extract, tracer
 
@@ -38,7 +38,7 @@ def error_response(error: ShuangluError) -> JSONResponse:
 
 
 class PrincipalMiddleware:
-    """Puts the caller's principal in place, or answers 401. Paths in `public` carry their own authority."""
+    """Puts the caller's principal in place, or answers 401 or 403. Paths in `public` carry their own authority."""
 
     def __init__(self, app: ASGIApp, verifier: TokenVerifier, public: tuple[str, ...] = ()) -> None:
         """`public`: path prefixes without a token."""
@@ -54,7 +54,9 @@ class PrincipalMiddleware:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         try:
             if not self.is_public(scope):
-                CURRENT.set(self.verifier.verify(bearer(headers.get("authorization"))))
+                principal = self.verifier.verify(bearer(headers.get("authorization")))
+                authorise_http(str(scope["path"]), principal)
+                CURRENT.set(principal)
         except ShuangluError as error:
             await error_response(error)(scope, receive, send)
             return

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,10 +25,20 @@ from starlette.routing import Route
 
 from shuanglu.report.v1 import report_service_pb2, report_service_pb2_grpc
 from shuanglu.session.v1 import session_service_pb2, session_service_pb2_grpc
-from shuanglu_common.access import ACCESS, Role
-from shuanglu_common.auth import TokenVerifier, current_principal, mint_internal
+from shuanglu_common.access import ACCESS, SESSION, Role, Scope
+from shuanglu_common.auth import (
+    Principal,
+    RoleForbidden,
+    SessionHidden,
+    TokenTooNarrow,
+    TokenVerifier,
+    authorise,
+    current_principal,
+    mint_internal,
+)
+from shuanglu_common.contracts import all_calls
 from shuanglu_common.errors import NotFound
-from shuanglu_common.grpc_server import start_server
+from shuanglu_common.grpc_server import DoorInterceptor, start_server
 from shuanglu_common.http_server import PrincipalMiddleware, ops_app, start_http
 from shuanglu_common.settings import ServiceSettings
 
@@ -190,19 +202,95 @@ async def test_a_stream_ends_with_its_typed_error(channel: grpc.aio.Channel) -> 
 
 
 def test_every_rpc_of_the_protos_has_a_row_in_the_table() -> None:
-    from shuanglu.media.v1 import import_service_pb2
-    from shuanglu.quality.v1 import strategy_service_pb2
+    assert set(all_calls()) == set(ACCESS)
+    assert all(rule.roles for rule in ACCESS.values())
 
-    files = [session_service_pb2, import_service_pb2, strategy_service_pb2, report_service_pb2]
-    rpcs = {
-        f"/{service.full_name}/{method.name}"
-        for file in files
-        for service in file.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-    }
-    assert rpcs == set(ACCESS)
-    assert all(roles for roles in ACCESS.values())
-    assert not any(Role.SERVICE not in roles and not roles - {Role.SERVICE} for roles in ACCESS.values())
+
+def test_a_row_that_compares_the_session_is_for_a_request_that_names_one() -> None:
+    for path, method in all_calls().items():
+        names_one = "session_id" in method.input_type.fields_by_name
+        assert names_one or ACCESS[path].scope is not Scope.OWN, path
+        # A token of one session must not get around the door by a call that names another.
+        assert not names_one or ACCESS[path].scope in {Scope.OWN, Scope.WIDE}, path
+
+
+@given(
+    method=st.sampled_from([*ACCESS, "/shuanglu.session.v1.SessionService/Unheard"]),
+    roles=st.frozensets(st.sampled_from(Role)),
+    bound=st.sampled_from([None, "mine", "other"]),
+)
+def test_the_table_alone_decides(method: str, roles: frozenset[Role], bound: str | None) -> None:
+    request = session_service_pb2.GetSessionRequest(session_id="mine")
+    principal = Principal("bank", "tester", roles, bound)
+    rule = ACCESS.get(method)
+    if rule is None or not roles & rule.roles:
+        with pytest.raises(RoleForbidden):
+            authorise(method, principal, request)
+    elif rule.scope is Scope.WIDE and bound:
+        with pytest.raises(TokenTooNarrow):
+            authorise(method, principal, request)
+    elif rule.scope is Scope.OWN and bound == "other":
+        with pytest.raises(SessionHidden):
+            authorise(method, principal, request)
+    else:
+        authorise(method, principal, request)
+
+
+def test_a_row_that_compares_the_session_denies_a_request_that_names_none() -> None:
+    principal = Principal("bank", "tester", frozenset(Role), "mine")
+    with pytest.raises(SessionHidden):
+        authorise(SESSION + "GetSession", principal, session_service_pb2.GetOrderRequest())
+
+
+async def test_a_token_of_one_session_neither_makes_nor_lists(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    metadata = bearer(token(session_id="mine"))
+    call = stub.ListSessions(session_service_pb2.ListSessionsRequest(), metadata=metadata, timeout=5)
+    assert (await failure(call))[:2] == (grpc.StatusCode.PERMISSION_DENIED, "SESSION_TOKEN_TOO_NARROW")
+
+
+async def test_a_customer_without_a_session_is_nobody(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    metadata = bearer(token(roles=["customer"]))
+    call = stub.GetSession(session_service_pb2.GetSessionRequest(session_id="s"), metadata=metadata, timeout=5)
+    assert (await failure(call))[:2] == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_FORBIDDEN")
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\x05ab", b"\x0a\x02\xff\xfe", bytes(range(256))])
+async def test_bytes_that_are_no_message_are_the_callers_fault(channel: grpc.aio.Channel, data: bytes) -> None:
+    call = channel.unary_unary(SESSION + "GetSession")(data, metadata=bearer(token()), timeout=5)
+    assert (await failure(call))[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+
+
+async def test_bytes_without_a_token_are_not_even_read(channel: grpc.aio.Channel) -> None:
+    call = channel.unary_unary(SESSION + "GetSession")(b"\xff", timeout=5)
+    assert (await failure(call))[0] is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_stream_of_requests_is_not_taken(channel: grpc.aio.Channel, verifier: TokenVerifier) -> None:
+    async def handler(_details: Any) -> Any:
+        return grpc.stream_unary_rpc_method_handler(lambda requests, context: b"")
+
+    details = type("Details", (), {"method": SESSION + "GetSession"})()
+    assert await DoorInterceptor(verifier).intercept_service(handler, details) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "roles", "status"),
+    [
+        ("/files/", ["agent"], 200),
+        ("/files/", ["reviewer"], 403),
+        ("/other", ["admin"], 403),
+        ("//files", ["admin"], 403),
+    ],
+)
+async def test_the_http_door_knows_roles_and_paths(
+    path: str, roles: list[str], status: int, verifier: TokenVerifier
+) -> None:
+    app = PrincipalMiddleware(Starlette(routes=[Route("/{rest:path}", page)]), verifier)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door") as client:
+        answer = await client.get(f"http://door{path}", headers={"Authorization": f"Bearer {token(roles=roles)}"})
+    assert answer.status_code == status
 
 
 async def page(_request: Request) -> JSONResponse:
