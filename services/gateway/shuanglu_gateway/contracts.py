@@ -19,6 +19,10 @@ SERVICES = {
     "shuanglu.media.v1.ImportService": "media-ingest",
     "shuanglu.quality.v1.StrategyService": "quality",
     "shuanglu.report.v1.ReportService": "report",
+    "shuanglu.ops.v1.SignalingDoctorService": "signaling",
+    "shuanglu.ops.v1.MediaDoctorService": "media-ingest",
+    "shuanglu.ops.v1.QualityDoctorService": "quality",
+    "shuanglu.ops.v1.ReportDoctorService": "report",
 }
 # Without it Envoy answers an error that carries details with an empty 400.
 NEEDED_FILE = "google/rpc/error_details.proto"
