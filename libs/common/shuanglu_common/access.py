@@ -58,6 +58,7 @@ SESSION = "/shuanglu.session.v1.SessionService/"
 IMPORT = "/shuanglu.media.v1.ImportService/"
 STRATEGY = "/shuanglu.quality.v1.StrategyService/"
 REPORT = "/shuanglu.report.v1.ReportService/"
+DOCTOR = "/shuanglu.ops.v1."
 
 ACCESS: dict[str, Row] = {
     SESSION + "CreateOrder": row(WIDE, B, A, M),
@@ -67,6 +68,13 @@ ACCESS: dict[str, Row] = {
     SESSION + "ListSessions": row(WIDE, B, A, R, U, M, O),
     IMPORT + "ImportRecording": row(OWN, B, A, M),
     IMPORT + "GetImport": row(LOOKUP, B, A, M, O),
+    IMPORT + "CancelImport": row(LOOKUP, B, A, M),
+    IMPORT + "RetryImport": row(LOOKUP, B, A, M, O),
+    IMPORT + "ImportBatch": row(WIDE, B, A, M),
+    IMPORT + "GetImportBatch": row(WIDE, B, A, M, O),
+    IMPORT + "ListImportBatches": row(WIDE, B, A, M, O),
+    IMPORT + "CancelImportBatch": row(WIDE, B, A, M),
+    IMPORT + "RetryImportBatch": row(WIDE, B, A, M, O),
     STRATEGY + "CreateStrategyVersion": row(WIDE, M),
     STRATEGY + "ValidateStrategy": row(FREE, B, R, M),
     STRATEGY + "ListStrategies": row(FREE, B, A, R, U, M),
@@ -77,6 +85,15 @@ ACCESS: dict[str, Row] = {
     REPORT + "WatchInspection": row(OWN, B, A, R, U, M, O),
     REPORT + "GetReportPdf": row(OWN, B, A, R, U, M),
     REPORT + "CreateReplay": row(OWN, R, U, M),
+    DOCTOR + "SignalingDoctorService/ExamineSessions": row(WIDE, M, O),
+    DOCTOR + "SignalingDoctorService/MendSessions": row(WIDE, M, O),
+    DOCTOR + "MediaDoctorService/ExamineImports": row(WIDE, M, O),
+    DOCTOR + "MediaDoctorService/ListObjects": row(WIDE, M, O),
+    DOCTOR + "MediaDoctorService/MendImports": row(WIDE, M, O),
+    DOCTOR + "QualityDoctorService/ExamineVerdicts": row(WIDE, M, O),
+    DOCTOR + "QualityDoctorService/MendVerdicts": row(WIDE, M, O),
+    DOCTOR + "ReportDoctorService/ExamineReports": row(WIDE, M, O),
+    DOCTOR + "ReportDoctorService/MendReports": row(WIDE, M, O),
 }
 
 # Health is for probes; it tells nothing but that the server answers.
