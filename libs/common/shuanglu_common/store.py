@@ -6,7 +6,8 @@ Objects are immutable: a key is only ever written with the same content again. K
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -23,7 +24,10 @@ from shuanglu_common.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
+# What an operator took out of the way; no tenant begins with an underscore.
+REMOVED = "_removed/"
 PART_BYTES = 8 << 20
 CHUNK_BYTES = 256 << 10
 T = TypeVar("T")
@@ -45,6 +49,15 @@ class ChecksumWrong(DamagedData):
     """What the store holds is not what was stored."""
 
     reason = "CHECKSUM_WRONG"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as the store lists it."""
+
+    key: str
+    size_bytes: int
+    modified_at_us: int
 
 
 class ObjectStore(Protocol):
@@ -76,6 +89,14 @@ class ObjectStore(Protocol):
 
     async def list(self, prefix: str) -> list[str]:
         """All keys that start with the prefix, sorted."""
+        ...
+
+    def pages(self, prefix: str) -> AsyncIterator[Sequence[Listed]]:
+        """All objects under a prefix in the order of their keys, at most 1000 at a time."""
+        ...
+
+    async def set_aside(self, key: str) -> None:
+        """Move an object to `_removed/<key>`, from where a person can fetch it back. Raises ObjectMissing."""
         ...
 
     async def delete_prefix(self, prefix: str) -> int:
@@ -239,6 +260,24 @@ class S3ObjectStore:
 
         return await self.call("list", work)
 
+    async def pages(self, prefix: str) -> AsyncIterator[Sequence[Listed]]:
+        """See ObjectStore."""
+        pages = iter(self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix))
+        while page := await self.call("list", lambda: next(pages, None)):
+            yield [
+                Listed(item["Key"], item["Size"], round(item["LastModified"].timestamp() * 1e6))
+                for item in page.get("Contents", [])
+            ]
+
+    async def set_aside(self, key: str) -> None:
+        """See ObjectStore. One copy inside the store: for objects up to 5 GiB."""
+        source: CopySourceTypeDef = {"Bucket": self.bucket, "Key": key}
+        await self.call(
+            "copy",
+            lambda: self.client.copy_object(Bucket=self.bucket, Key=REMOVED + key, CopySource=source),
+        )
+        await self.call("delete", lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
+
     async def delete_prefix(self, prefix: str) -> int:
         """See ObjectStore. `prefix` must name a tenant and a session: ValueError if it does not."""
         if prefix.count("/") < 2 or not all(prefix.split("/")[:2]):  # noqa: PLR2004 - tenant/session/…
@@ -291,6 +330,17 @@ class MemoryStore:
     async def list(self, prefix: str) -> list[str]:
         """See ObjectStore."""
         return sorted(key for key in self.objects if key.startswith(prefix))
+
+    async def pages(self, prefix: str) -> AsyncIterator[Sequence[Listed]]:
+        """See ObjectStore. Nothing here has an age."""
+        keys = await self.list(prefix)
+        for start in range(0, len(keys), 1000):
+            yield [Listed(key, len(self.objects[key]), 0) for key in keys[start : start + 1000]]
+
+    async def set_aside(self, key: str) -> None:
+        """See ObjectStore."""
+        self.objects[REMOVED + key] = await self.read(key)
+        del self.objects[key]
 
     async def delete_prefix(self, prefix: str) -> int:
         """See ObjectStore."""

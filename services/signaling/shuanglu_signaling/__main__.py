@@ -1,8 +1,11 @@
 """`python -m shuanglu_signaling` serves; `… migrate` brings the schema up to date."""
 
+from shuanglu.ops.v1.doctor_service_pb2_grpc import add_SignalingDoctorServiceServicer_to_server
 from shuanglu.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 from shuanglu_common.app import App, run_service
+from shuanglu_common.doctor import DatabaseDoctor
 from shuanglu_common.ids import new_id
+from shuanglu_signaling.doctor import SignalingDoctor
 from shuanglu_signaling.domain.desk import OrderDesk, SessionDesk
 from shuanglu_signaling.handlers import SessionHandlers
 from shuanglu_signaling.postgres import PostgresOrders, PostgresSessions
@@ -24,6 +27,9 @@ async def build(app: App[SignalingSettings]) -> None:
     )
     rpc = SessionRpc(OrderDesk(orders, sessions, new_id), session_desk, app.clock)
     app.serve_grpc(lambda server: add_SessionServiceServicer_to_server(rpc, server))
+    common = DatabaseDoctor(database, "shuanglu_signaling", app.bus, app.clock)
+    doctor = SignalingDoctor(database, common, sealer)
+    app.serve_grpc(lambda server: add_SignalingDoctorServiceServicer_to_server(doctor, server))
     for subscription in SessionHandlers(sessions).subscriptions():
         app.consume(subscription)
 
