@@ -1,0 +1,261 @@
+"""One child process: spawned, spoken to, ended and reaped. Never used for anything else after a failure."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import Counter
+
+from shuanglu_common.cell import child, frames
+from shuanglu_common.cell.confine import CellLimits, environment
+from shuanglu_common.cell.errors import CellCrashed, CellFailed, CellMemory, CellTimeout
+from shuanglu_common.cell.metrics import CELLS_ALIVE, CELLS_ENDED, CELLS_STARTED
+from shuanglu_common.errors import ShuangluError
+
+# A killed process is gone in milliseconds, unless the kernel holds it in a disk operation.
+REAP_S = 0.5
+REAP_STEP_S = 0.005
+# A child that dies of SIGSEGV or SIGABRT this close to its bound died of missing memory.
+NEAR_LIMIT = 0.8
+_MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
+
+
+@dataclass(frozen=True, slots=True)
+class CellSpec:
+    """What kind of child is wanted.
+
+    `name` labels the metrics. `module` is loaded by the child (see `child`), `arguments` is a plain value for its
+    `open_cell`. `timeout_s` bounds the wait for each value, `start_timeout_s` the loading. `errors` are the typed
+    errors that functions may raise, `counters` those of the module's COUNTERS, in the same order.
+    """
+
+    name: str
+    module: str
+    arguments: Any = None
+    limits: CellLimits = field(default_factory=CellLimits)
+    timeout_s: float = 60.0
+    start_timeout_s: float = 60.0
+    errors: tuple[type[ShuangluError], ...] = ()
+    counters: tuple[Counter, ...] = ()
+    largest_frame_bytes: int = 8 << 20
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class CellProcess:
+    """A child and its channel. One exchange at a time."""
+
+    def __init__(self, spec: CellSpec) -> None:
+        """Spawns the child; it loads its module meanwhile. Call it on the event loop's thread.
+
+        The death signal of a child is bound to the thread that made it, so the thread must live as long as the service.
+        """
+        self.spec = spec
+        self.opened: Any = None
+        self.ended = False
+        self._ending: asyncio.Future[Any] | None = None
+        self._reasons = {error.reason: error for error in spec.errors}
+        self._oom_kills = _oom_kills()
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "shuanglu_common.cell", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={**environment(), **spec.environment},
+                start_new_session=True,
+            )
+        self._channel.setblocking(False)
+        CELLS_STARTED.labels(spec.name).inc()
+        CELLS_ALIVE.labels(spec.name).inc()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    async def open(self) -> Any:
+        """Wait until the module is loaded; what it says of itself. Raises CellFailed, and its typed errors."""
+        job = {
+            "limits": asdict(self.spec.limits),
+            "parent": os.getpid(),
+            "module": self.spec.module,
+            "arguments": self.spec.arguments,
+        }
+        try:
+            self.opened = await self._last(job, self.spec.start_timeout_s)
+        except ShuangluError:
+            await self.end()
+            raise
+        return self.opened
+
+    async def call(self, function: str, *parameters: Any) -> Any:
+        """The function's value. Raises CellFailed, and its typed errors; after CellFailed the child is gone."""
+        return await self._last([function, parameters], self.spec.timeout_s)
+
+    async def begin(self, function: str, *parameters: Any) -> None:
+        """Call a function that gives many values; `following` has them. Raises CellFailed."""
+        await self._bounded(self._send([function, parameters]), self.spec.timeout_s)
+
+    async def following(self) -> tuple[bool, Any]:
+        """Whether there is another value, and the value. Raises like `call`."""
+        answer: tuple[bool, Any] = await self._bounded(self._answer(), self.spec.timeout_s)
+        return answer
+
+    def watch(self) -> None:
+        """While nothing is asked of it: notice its end at once. `call` and `begin` stop the watch."""
+        asyncio.get_running_loop().add_reader(self._channel.fileno(), self._unexpected)
+
+    async def end(self) -> None:
+        """Kill it, if it is not gone already, and reap it."""
+        if not self.ended:
+            await asyncio.shield(self._end("closed"))
+
+    def _unexpected(self) -> None:
+        """It ended, or speaks without being asked."""
+        asyncio.get_running_loop().remove_reader(self._channel.fileno())
+        self._ending = asyncio.ensure_future(self._end(None))
+
+    async def _last(self, request: Any, timeout_s: float) -> Any:
+        async def exchange() -> tuple[bool, Any]:
+            await self._send(request)
+            return await self._answer()
+
+        more, value = await self._bounded(exchange(), timeout_s)
+        if more:
+            raise await self._failed(CellCrashed("it gave many values where one was expected"))
+        return value
+
+    async def _bounded(self, exchange: Any, timeout_s: float) -> Any:
+        """An exchange within its time. Whatever ends it half way, typed errors aside, ends the child."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await exchange
+        except TimeoutError:
+            raise await self._failed(CellTimeout(f"no answer for {timeout_s:g} s")) from None
+        except (OSError, EOFError):
+            raise await self._failed(None) from None
+        except frames.FrameBroken as error:
+            raise await self._failed(CellCrashed(str(error))) from None
+        except asyncio.CancelledError:
+            await self.end()
+            raise
+
+    async def _send(self, request: Any) -> None:
+        if self.ended:
+            raise EOFError
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._channel.fileno())
+        await loop.sock_sendall(self._channel, frames.packed(request))
+
+    async def _answer(self) -> tuple[bool, Any]:
+        header = await self._exactly(frames.HEADER.size)
+        body = await self._exactly(frames.length_of(header, self.spec.largest_frame_bytes))
+        try:
+            kind, *values = frames.unpacked(body)
+            if kind == child.ITEM:
+                (item,) = values
+                return True, item
+            if kind == child.DONE:
+                value, grown = values
+                self._count(grown)
+                return False, value
+            if kind == child.REFUSED:
+                reason, message, grown = values
+                self._count(grown)
+                raise self._reasons[reason](message)
+            if kind == child.MEMORY:
+                raise await self._failed(CellMemory("it ran out of memory"))
+            (text,) = values
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise frames.FrameBroken(f"not an answer: {type(error).__name__}") from error
+        raise await self._failed(CellCrashed(str(text)[: child.LONGEST_TEXT]))
+
+    async def _exactly(self, size: int) -> bytearray:
+        data = bytearray(size)
+        view, filled = memoryview(data), 0
+        loop = asyncio.get_running_loop()
+        while filled < size:
+            got = await loop.sock_recv_into(self._channel, view[filled:])
+            if not got:
+                raise EOFError
+            filled += got
+        return data
+
+    def _count(self, grown: list[Any]) -> None:
+        """The child's counters into ours; what is no growth of a known counter is a lie."""
+        for number, labels, by in grown:
+            counter = self.spec.counters[number]
+            texts = [str(label) for label in labels]
+            if not by > 0 or by == float("inf") or not all(text.isidentifier() and len(text) < 50 for text in texts):  # noqa: PLR2004
+                raise ValueError("not a count")
+            (counter.labels(*texts) if texts else counter).inc(by)
+
+    async def _failed(self, error: CellFailed | None) -> CellFailed:
+        """End the child; the error to raise: what the caller saw, else what its end tells."""
+        return await asyncio.shield(self._end(error)) or CellCrashed("it was closed meanwhile")
+
+    async def _end(self, why: "CellFailed | str | None") -> CellFailed | None:
+        if self.ended:
+            return why if isinstance(why, CellFailed) else None
+        self.ended = True
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._channel.fileno())
+        self._channel.close()
+        if why is not None:
+            self._process.kill()
+        exit_code, peak_bytes = await loop.run_in_executor(None, self._reaped)
+        CELLS_ALIVE.labels(self.spec.name).dec()
+        error = why if isinstance(why, CellFailed) else None
+        if why is None:
+            error = self._told(exit_code, peak_bytes)
+        CELLS_ENDED.labels(self.spec.name, error.cause if error else "closed").inc()
+        return error
+
+    def _reaped(self) -> tuple[int, int]:
+        """Exit code and peak of resident memory. A child that gave up its channel but does not end is killed."""
+        until = time.monotonic() + REAP_S
+        while True:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > until:
+                self._process.kill()
+                _, status, usage = os.wait4(self.pid, 0)
+                break
+            time.sleep(REAP_STEP_S)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._process.returncode, usage.ru_maxrss * 1024
+
+    def _told(self, exit_code: int, peak_bytes: int) -> CellFailed:
+        """What the end of a child that nobody ended tells."""
+        starved = bool(self.spec.limits.memory_bytes) and peak_bytes > NEAR_LIMIT * self.spec.limits.memory_bytes
+        killed_by = -exit_code
+        if exit_code == child.EXIT_MEMORY:
+            return CellMemory("it ran out of memory")
+        if killed_by == signal.SIGKILL and _oom_kills() > self._oom_kills:
+            return CellMemory("the machine ran out of memory")
+        if killed_by in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS) and starved:
+            return CellMemory("it died near its memory limit")
+        if killed_by == signal.SIGXCPU:
+            return CellTimeout("it used up its core-seconds")
+        name = signal.Signals(killed_by).name if exit_code < 0 else f"exit code {exit_code}"
+        return CellCrashed(f"it ended by {name}")
+
+
+def _oom_kills() -> int:
+    """How often the kernel has killed in this service's cgroup (version 2); 0 where that is not told."""
+    try:
+        pairs = (line.split() for line in _MEMORY_EVENTS.read_text(encoding="ascii").splitlines())
+        return next((int(count) for name, count in pairs if name == "oom_kill"), 0)
+    except (OSError, ValueError):
+        return 0
