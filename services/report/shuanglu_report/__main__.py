@@ -1,12 +1,15 @@
 """Wires the report service: settings, adapters, handlers, run."""
 
 from shuanglu.media.v1.media_events_pb2 import TrackStored
+from shuanglu.ops.v1.doctor_service_pb2_grpc import add_ReportDoctorServiceServicer_to_server
 from shuanglu.quality.v1.quality_events_pb2 import VerdictReached
 from shuanglu.report.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from shuanglu_common.app import App, WrongSetting, run_service
 from shuanglu_common.bus.subscription import Subscription
+from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
 from shuanglu_report.bus_feed import BusInspectionFeed
 from shuanglu_report.clips import StoredClips
+from shuanglu_report.doctor import ReportDoctor
 from shuanglu_report.glyphs import REGULAR
 from shuanglu_report.handlers import Handlers
 from shuanglu_report.maker import ReportMaker
@@ -27,7 +30,8 @@ async def build(app: App[ReportSettings]) -> None:
         raise WrongSetting(f"wrong setting SHUANGLU_FONT_DIR: no {REGULAR} in it; install fonts-noto-cjk")
     store, sealed = app.store(), app.sealed_store()
     link_key = app.sealer().derive("replay-link")
-    rows = PostgresReportRows(app.database(SCHEMA))
+    database = app.database(SCHEMA)
+    rows = PostgresReportRows(database)
     channel = app.channel(settings.signaling_target)
     sessions = GrpcSessionDirectory(channel, app.internal_metadata, app.forward_metadata)
     press = PressSettings(str(settings.font_dir), settings.time_zone, settings.stills_seconds)
@@ -48,6 +52,9 @@ async def build(app: App[ReportSettings]) -> None:
     watcher = InspectionWatcher(rows, sessions, BusInspectionFeed(app.nats), settings.watch_heartbeat_s)
     rpc = ReportRpc(rows, sealed, sessions, watcher, link_key, app.clock.now_us)
     app.serve_grpc(lambda server: add_ReportServiceServicer_to_server(rpc, server))
+    common = DatabaseDoctor(database, "shuanglu_report", app.bus, app.clock)
+    doctor = ReportDoctor(database, common, ObjectReader(store, sealed))
+    app.serve_grpc(lambda server: add_ReportDoctorServiceServicer_to_server(doctor, server))
     app.serve_http(Replay(rows, store, link_key, app.clock.now_us).app(), public=("/hls/",))
 
 

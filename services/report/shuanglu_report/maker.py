@@ -30,6 +30,8 @@ from shuanglu_report.ports import (
 )
 from shuanglu_report.proof import missing_tracks, prove
 
+FOLDER = "reports"  # Of a session's sealed objects.
+
 
 def stage_name(stage: Stage.ValueType) -> str:
     """`preliminary` for STAGE_PRELIMINARY: part of object names and of the report's id."""
@@ -98,7 +100,7 @@ class ReportMaker:
     async def _store(self, tenant: str, report: Report, name: str, printed: Printed) -> ReportRow:
         """Seal stills, PDF and report, in this order: the row that makes them visible comes last."""
         session_id = report.session_id
-        folder = f"reports/{name}"
+        folder = f"{FOLDER}/{name}"
         pdf = await self.sealed.put(tenant, session_id, f"{folder}/report.pdf", printed.pdf)
         for number, (still, jpeg) in enumerate(zip(wanted_stills(report.result), printed.stills, strict=True), start=1):
             if jpeg:

@@ -1,5 +1,7 @@
 """ReportRows in PostgreSQL, schema `report`."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -113,7 +115,7 @@ class PostgresReportRows:
         )
         async with self._database.transaction() as connection:
             found = (await connection.execute(query)).one_or_none()
-        return _row(found) if found else None
+        return report_row(found) if found else None
 
     async def page(self, tenant: str, wanted: RowFilter, after: Position | None, size: int) -> list[ReportRow]:
         """See ReportRows. Keyset pagination: a page costs the same wherever it is."""
@@ -131,10 +133,11 @@ class PostgresReportRows:
             query = query.where(place < (after.created_at_us, after.report_id))
         query = query.order_by(REPORTS.c.created_at_us.desc(), REPORTS.c.report_id.desc()).limit(size)
         async with self._database.transaction() as connection:
-            return [_row(found) for found in await connection.execute(query)]
+            return [report_row(found) for found in await connection.execute(query)]
 
 
-def _row(found: "sa.Row[tuple[object, ...]]") -> ReportRow:
+def report_row(found: "sa.Row[Any]") -> ReportRow:
+    """A row of `reports`."""
     values = found._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row's columns
     return ReportRow(
         tenant=values["tenant"],
