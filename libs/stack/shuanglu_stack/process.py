@@ -120,6 +120,12 @@ class ManagedProcess:
         if self._process is not None:
             self._process.wait()
 
+    def crash(self) -> None:
+        """SIGKILL to the process itself; its children have to notice."""
+        if self._process is not None and self.is_alive():
+            self._process.kill()
+            self._process.wait()
+
     def request_stop(self) -> None:
         """Ask it to end; returns at once."""
         with self._lock:

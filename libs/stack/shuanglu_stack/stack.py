@@ -4,14 +4,16 @@ import asyncio
 import fcntl
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import nats
 
@@ -19,7 +21,7 @@ from shuanglu_cli.tokens import DEVELOPMENT_ROLES, SigningKey, sign_token
 from shuanglu_common.bus.streams import ensure_streams
 from shuanglu_stack.announcer import Announcer, Silent
 from shuanglu_stack.development_keys import AUDIENCE, ISSUER, KEY_ID, DevelopmentKeys, ensure_keys
-from shuanglu_stack.envoy_proxy import envoy_command
+from shuanglu_stack.envoy_proxy import checker_command, envoy_command
 from shuanglu_stack.errors import AlreadyRunning, ComponentFailed
 from shuanglu_stack.nats_server import nats_command, nats_url
 from shuanglu_stack.ports import LOOPBACK, PortMode, choose_ports
@@ -36,8 +38,8 @@ from shuanglu_stack.services import (
     service_command,
     shared_environment,
 )
-from shuanglu_stack.supervisor import Supervisor
-from shuanglu_stack.usage import Usage, usage_of
+from shuanglu_stack.supervisor import PAUSES_S, Supervisor
+from shuanglu_stack.usage import Usage, children_of, usage_of
 
 INFRASTRUCTURE_TIMEOUT_S = 60
 MIGRATION_TIMEOUT_S = 120
@@ -63,6 +65,10 @@ class StackOptions:
     replicas: Mapping[str, int] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)  # For every service.
     service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # For one service, by name.
+    gateway: Mapping[str, Any] = field(default_factory=dict)  # Settings of the gateway, such as `requests_per_10s`.
+    # Ports that services are told instead of the real ones of `nats`, `postgres` or `s3`: a fault proxy listens there.
+    detours: Mapping[str, int] = field(default_factory=dict)
+    restart_pauses_s: tuple[float, ...] = PAUSES_S  # Before what ended by itself is started again: first, second, ….
 
 
 class EmbeddedStack:
@@ -80,7 +86,7 @@ class EmbeddedStack:
         self.ports: dict[str, int] = {}
         self._announcer = announcer or Silent()
         self._spawner = Spawner()
-        self._supervisor = Supervisor(self._announcer.say)
+        self._supervisor = Supervisor(self._announcer.say, options.restart_pauses_s)
         self._infrastructure: dict[str, ManagedProcess] = {}
         self._services: dict[str, ManagedProcess] = {}
         self._specs = tuple(spec for spec in SERVICES if spec.name in options.services)
@@ -129,7 +135,8 @@ class EmbeddedStack:
     def service_environment(self) -> dict[str, str]:
         """Environment that every service gets."""
         models_dir = (self.options.models_dir or self.root / "build" / "models").resolve()
-        return shared_environment(self.data_dir, models_dir, self.ports, self.keys) | dict(self.options.env)
+        ports = {**self.ports, **self.options.detours}
+        return shared_environment(self.data_dir, models_dir, ports, self.keys) | dict(self.options.env)
 
     def token(
         self,
@@ -177,6 +184,32 @@ class EmbeddedStack:
     def kill_service(self, name: str) -> None:
         """SIGKILL; the supervisor starts it again."""
         self._process(name).kill()
+
+    def components(self) -> list[str]:
+        """Names of all processes of the stack: infrastructure, then every replica of every service."""
+        return [*self._infrastructure, *self._services]
+
+    def crash(self, name: str) -> None:
+        """SIGKILL to one process alone, children not: they must see for themselves. The supervisor starts it again."""
+        self._process(name).crash()
+
+    def crash_child(self, name: str) -> bool:
+        """SIGKILL to a child of a service, such as one that decodes; False if it has none."""
+        pid = self._process(name).pid
+        children = children_of(pid) if pid is not None else []
+        if not children:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(children[-1], signal.SIGKILL)
+        return True
+
+    def is_running(self, name: str) -> bool:
+        """Whether the process lives; says nothing about its readiness."""
+        return self._process(name).is_alive()
+
+    def unready(self) -> list[str]:
+        """Services whose /readyz does not say yes, now."""
+        return [name for name in self._services if not http_ok(self.ports[f"{name}-ops"], "/readyz")()]
 
     def _process(self, name: str) -> ManagedProcess:
         return {**self._infrastructure, **self._services}[name]
@@ -227,11 +260,19 @@ class EmbeddedStack:
             nats_command(self.data_dir, logs, ports["nats"], ports["nats-monitor"], keys.nats_password),
             postgres_command(self.data_dir, logs, ports["postgres"], keys.postgres_password),
             s3_command(self.data_dir, logs, ports["s3"], keys.s3_access_key, keys.s3_secret_key),
-            envoy_command(self.data_dir, logs, self.root, ports, keys),
+            checker_command(logs, self.root, ports, self.options.env),
+            envoy_command(self.data_dir, logs, self.root, ports, keys, self._gateway_changes()),
         )
         for command in commands:
             self._run(command, self._infrastructure)
-        self._all_of(self._bus_ready, self._database_ready, self._store_ready, self._gateway_ready)
+        self._all_of(
+            self._bus_ready, self._database_ready, self._store_ready, self._checker_ready, self._gateway_ready
+        )
+
+    def _gateway_changes(self) -> dict[str, Any]:
+        """What the services are told of traces, the gateway is told too."""
+        collector = self.options.env.get("SHUANGLU_OTLP_ENDPOINT")
+        return {**({"otlp_endpoint": collector} if collector else {}), **self.options.gateway}
 
     def _bus_ready(self) -> None:
         port = self.ports["nats"]
@@ -257,6 +298,10 @@ class EmbeddedStack:
         probe = http_ok(port, "/minio/health/ready")
         seconds = self._await(self._infrastructure["s3"], probe, INFRASTRUCTURE_TIMEOUT_S)
         self._announcer.ready("s3", seconds, f"http://{LOOPBACK}:{port}")
+
+    def _checker_ready(self) -> None:
+        probe = http_ok(self.ports["gateway-check"], "/readyz")
+        self._await(self._infrastructure["gateway-check"], probe, INFRASTRUCTURE_TIMEOUT_S)
 
     def _gateway_ready(self) -> None:
         probe = http_ok(self.ports["envoy-admin"], "/ready")
@@ -336,6 +381,7 @@ class EmbeddedStack:
             "audience": AUDIENCE,
             "logs": str(self.logs_dir),
             "ports": self.ports,
+            "services": [spec.name for spec in self._specs],
         }
         file = self._description_file
         file.touch(mode=0o600)

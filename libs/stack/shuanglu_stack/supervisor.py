@@ -15,8 +15,9 @@ LOOK_EVERY_S = 0.25
 class Supervisor:
     """Watches processes from a thread of its own."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], pauses_s: tuple[float, ...] = PAUSES_S) -> None:
         self._say = say
+        self._pauses_s = pauses_s
         self._watched: list[ManagedProcess] = []
         self._due: dict[str, float] = {}
         self._stopping = threading.Event()
@@ -53,7 +54,7 @@ class Supervisor:
     def _pause(self, process: ManagedProcess, now: float) -> float:
         if now - process.started_at > HEALTHY_AFTER_S:
             process.restarts = 0
-        pause = PAUSES_S[min(process.restarts, len(PAUSES_S) - 1)]
+        pause = self._pauses_s[min(process.restarts, len(self._pauses_s) - 1)]
         self._say(
             f"{process.name} ended ({_how(process.exit_code())}); starting it again in {pause:.0f} s; "
             f"log: {process.command.log_file}"

@@ -16,13 +16,13 @@ class Usage:
 
 def usage_of(pid: int) -> Usage:
     """Cost of a process with its children, ended ones included. Zero if it is gone."""
-    family = [pid, *_descendants(pid)]
+    family = [pid, *children_of(pid)]
     core_seconds = sum(_core_seconds(member) for member in family)
     resident = sum(_status_bytes(member, "VmRSS") for member in family)
     return Usage(core_seconds, resident, _status_bytes(pid, "VmHWM"))
 
 
-def _descendants(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     """Children of all its threads, and theirs."""
     found: list[int] = []
     try:
@@ -30,7 +30,7 @@ def _descendants(pid: int) -> list[int]:
             found += [int(child) for child in children.read_text().split()]
     except OSError:
         return []
-    return found + [below for child in found for below in _descendants(child)]
+    return found + [below for child in found for below in children_of(child)]
 
 
 def _core_seconds(pid: int) -> float:

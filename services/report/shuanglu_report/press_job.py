@@ -14,7 +14,7 @@ class PressSettings:
 
     font_dir: str
     time_zone: str
-    # Seconds that cutting may take; the stills after that are left out, so that the report is in time.
+    # Processor seconds that cutting may take; the stills after that are left out, so that the report is in time.
     stills_seconds: float
 
 

@@ -29,13 +29,11 @@ class ProcessPress:
         self._command = command
 
     async def print_report(self, report: Report, clips: Sequence[bytes]) -> Printed:
-        """See Press. If the press dies over a recording, the page is set without stills."""
-        try:
-            parts = await self._run(job(self._settings, report, clips))
-        except PressStuck as error:
-            log.warning("press.again_without_stills", error=error)
-            parts = await self._run(job(self._settings, report, []))
-        reason, *rest = parts
+        """See Press. If the press dies over a recording twice, the page is set without stills.
+
+        Once may be the machine's fault, such as a kill for want of memory, and must not change the report.
+        """
+        reason, *rest = await self._first_answer(report, [clips, clips, []] if clips else [clips, clips])
         if reason:
             raise RenderingFailed("the page could not be set", cause=reason.decode())
         pdf, *stills = rest
@@ -44,6 +42,16 @@ class ProcessPress:
         if len(stills) != len(wanted_stills(report.result)):
             raise RenderingFailed("the press gave another number of stills")
         return Printed(pdf, stills)
+
+    async def _first_answer(self, report: Report, attempts: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """The answer to the first job that the press survives. Raises PressStuck."""
+        *earlier, last = attempts
+        for clips in earlier:
+            try:
+                return await self._run(job(self._settings, report, clips))
+            except PressStuck as error:
+                log.warning("press.again", stills=bool(clips), error=error)
+        return await self._run(job(self._settings, report, last))
 
     async def _run(self, data: bytes) -> list[bytes]:
         """The answer to a job. Raises PressStuck; no child is left behind."""

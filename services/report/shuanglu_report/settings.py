@@ -18,7 +18,7 @@ class ReportSettings(ServiceSettings):
     )
     time_zone: str = Field(default="Asia/Shanghai", description="IANA zone of the dates and times in the PDF.")
     stills_seconds: float = Field(
-        default=2.0, gt=0, le=60, description="Seconds that cutting stills may take; what is left is left out."
+        default=2.0, gt=0, le=60, description="Processor seconds for cutting stills; those after that are left out."
     )
     press_timeout_s: float = Field(
         default=20.0, gt=0, le=300, description="Seconds that printing one report may take before it is tried again."

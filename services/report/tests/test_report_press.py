@@ -68,6 +68,15 @@ async def test_a_recording_that_kills_the_press_costs_its_stills_not_the_report(
     assert printed.stills == [b""] * WANTED
 
 
+async def test_a_press_that_was_killed_once_costs_no_still(
+    settings: PressSettings, clips: list[bytes], tmp_path: Path
+) -> None:
+    first = f"p = {str(tmp_path / 'killed')!r}; known = os.path.exists(p); open(p, 'w').close(); "
+    command = (sys.executable, "-c", DIES + WITH_CLIPS + first + "known or os.kill(os.getpid(), 9)" + ANSWERS)
+    printed = await ProcessPress(settings, 60, command).print_report(report(), clips)
+    assert all(jpeg.startswith(b"\xff\xd8") for jpeg in printed.stills)
+
+
 async def test_a_press_that_never_answers_is_given_up_and_tried_again_later(settings: PressSettings) -> None:
     command = (sys.executable, "-c", "import time; time.sleep(60)")
     with pytest.raises(PressStuck) as raised:
