@@ -19,6 +19,7 @@ from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu.ops.v1 import doctor_service_pb2 as pb
 from shuanglu_common.ailments import Ailment, Code, Severity
 from shuanglu_common.bus.bus import Bus, BusUnavailable
+from shuanglu_common.bus.subjects import SESSION_ID
 from shuanglu_common.clock import Clock
 from shuanglu_common.database import Database
 from shuanglu_common.errors import InvalidInput
@@ -38,6 +39,20 @@ class RemedyUnknown(InvalidInput):
 
     reason = "REMEDY_UNKNOWN"
     help = f"Ask for a remedy that the contract names for this call, with at most {MAX_SUBJECTS} subjects."
+
+
+class ExaminationInvalid(InvalidInput):
+    """The request names what cannot be a session."""
+
+    reason = "EXAMINATION_INVALID"
+    help = "Give the id of a session, 1 to 64 of A-Z a-z 0-9 -, or none for all."
+
+
+def checked(examination: pb.Examination) -> pb.Examination:
+    """The examination as it may be used in queries and subjects. Raises ExaminationInvalid."""
+    if examination.session_id and not SESSION_ID.fullmatch(examination.session_id):
+        raise ExaminationInvalid
+    return examination
 
 
 def ailment_message(ailment: Ailment) -> pb.Ailment:

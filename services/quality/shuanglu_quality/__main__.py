@@ -2,12 +2,15 @@
 
 import asyncio
 
+from shuanglu.ops.v1.doctor_service_pb2_grpc import add_QualityDoctorServiceServicer_to_server
 from shuanglu.quality.v1.strategy_service_pb2_grpc import add_StrategyServiceServicer_to_server
 from shuanglu_common.app import App, run_service
 from shuanglu_common.bus.runner import Runner
 from shuanglu_common.bus.subjects import PARTITIONS
+from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
 from shuanglu_common.ids import new_id
 from shuanglu_quality import lease, nats_folds
+from shuanglu_quality.doctor import QualityDoctor
 from shuanglu_quality.folds import Folds, Patience
 from shuanglu_quality.handlers import durable, partition_subscription, watch_deadlines
 from shuanglu_quality.judge import Judge
@@ -16,6 +19,7 @@ from shuanglu_quality.postgres import SCHEMA, PostgresStrategies
 from shuanglu_quality.rpc import StrategyRpc
 from shuanglu_quality.settings import QualitySettings
 from shuanglu_quality.strategies import StrategyShelf
+from shuanglu_quality.verdict_log import VerdictLog
 
 NAME = "quality"
 
@@ -23,7 +27,8 @@ NAME = "quality"
 async def build(app: App[QualitySettings]) -> None:
     """Connects adapters to the domain."""
     settings = app.settings
-    shelf = StrategyShelf(PostgresStrategies(app.database(SCHEMA)), app.clock)
+    database = app.database(SCHEMA)
+    shelf = StrategyShelf(PostgresStrategies(database), app.clock)
     app.serve_grpc(lambda server: add_StrategyServiceServicer_to_server(StrategyRpc(shelf), server))
 
     jetstream = app.nats.jetstream()
@@ -45,6 +50,11 @@ async def build(app: App[QualitySettings]) -> None:
             await leases.hold(f"partition-{partition}", runner.run, stopping)
 
         app.background(durable(partition), fold)
+
+    common = DatabaseDoctor(database, "shuanglu_quality", app.bus, app.clock)
+    reader = ObjectReader(app.store(), sealed)
+    doctor = QualityDoctor(store, VerdictLog(jetstream), patience, common, reader, app.clock)
+    app.serve_grpc(lambda server: add_QualityDoctorServiceServicer_to_server(doctor, server))
 
     async def deadlines(stopping: asyncio.Event) -> None:
         await watch_deadlines(folds, settings.inspection_deadline_check_s, stopping)

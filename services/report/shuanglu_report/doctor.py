@@ -23,6 +23,7 @@ from shuanglu_common.doctor import (
     ObjectReader,
     RemedyUnknown,
     ailment_message,
+    checked,
     named,
     session_pages,
 )
@@ -59,7 +60,7 @@ class ReportDoctor(ReportDoctorServiceServicer):
         self, request: pb.ExamineReportsRequest, context: Context
     ) -> AsyncIterator[pb.ExamineReportsResponse]:
         """See the proto."""
-        tenant, wanted = current_principal().tenant, request.examination
+        tenant, wanted = current_principal().tenant, checked(request.examination)
         if not wanted.session_id:
             for ailment in await self.common.examine(tenant, at_rest=wanted.at_rest):
                 yield pb.ExamineReportsResponse(ailment=ailment_message(ailment))

@@ -12,7 +12,7 @@ from shuanglu.ops.v1.doctor_service_pb2_grpc import SignalingDoctorServiceServic
 from shuanglu_common.ailments import Ailment, Code
 from shuanglu_common.auth import current_principal
 from shuanglu_common.database import Database
-from shuanglu_common.doctor import DatabaseDoctor, RemedyUnknown, ailment_message, in_key_order, session_pages
+from shuanglu_common.doctor import DatabaseDoctor, RemedyUnknown, ailment_message, checked, in_key_order, session_pages
 from shuanglu_common.sealing import SealBroken, Sealer
 from shuanglu_signaling.rows import CUSTOMER
 from shuanglu_signaling.tables import ORDERS, SESSIONS
@@ -34,7 +34,7 @@ class SignalingDoctor(SignalingDoctorServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> AsyncIterator[pb.ExamineSessionsResponse]:
         """See the contract."""
-        tenant, wanted = current_principal().tenant, request.examination
+        tenant, wanted = current_principal().tenant, checked(request.examination)
         yield pb.ExamineSessionsResponse(session_count=await self._count(tenant, wanted.session_id))
         if not wanted.session_id:
             for ailment in await self.common.examine(tenant, at_rest=wanted.at_rest):
