@@ -17,6 +17,7 @@ class CarriedVideo:
     """Pictures in decode order. Those before the first key frame are left out: nobody can decode them."""
 
     derived = False
+    undecodable = 0  # nobody decodes here
 
     def __init__(self, source: Any, stream: Stream, clock: Clock) -> None:
         """`source` is the PyAV stream that `stream` was surveyed from."""
@@ -52,6 +53,7 @@ class CarriedAudio:
     """Sound, packet by packet. An encoder's priming, before the file's start, is left out: players differ about it."""
 
     derived = False
+    undecodable = 0  # nobody decodes here
 
     def __init__(self, source: Any, stream: Stream, clock: Clock) -> None:
         """`source` is the PyAV stream that `stream` was surveyed from."""

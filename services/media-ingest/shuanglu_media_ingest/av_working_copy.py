@@ -11,11 +11,11 @@ from typing import Any
 
 import av
 from av.audio.resampler import AudioResampler
-from av.error import InvalidDataError
+from av.error import FFmpegError
 from av.video.frame import PictureType
 
 from shuanglu_media_ingest.av_init import MUXER
-from shuanglu_media_ingest.domain import boxes, payload
+from shuanglu_media_ingest.domain import boxes, limits, payload
 from shuanglu_media_ingest.domain.cutting import SEGMENT_MS, Unit
 from shuanglu_media_ingest.domain.survey import Stream
 from shuanglu_media_ingest.domain.timeline import Clock
@@ -51,20 +51,29 @@ class WorkingVideo:
         self._last = self._key = -1
         self._turner: tuple[int, Any] | None = None
         self.shown = array("q")
+        self.undecodable = 0
         self.width = self.height = 0
         self.init: bytes | None = None
 
     def take(self, packet: "av.Packet[Any]") -> list[Unit]:
-        """Pictures that are ready now. What cannot be decoded is left out and becomes a gap."""
-        try:
-            frames = packet.decode()
-        except InvalidDataError:
-            return []
+        """Pictures that are ready now. What cannot be decoded is left out and counted."""
+        frames = self._decoded(packet)
         return [unit for frame in frames for unit in self._encode(frame)]
+
+    def _decoded(self, packet: "av.Packet[Any] | None") -> list[Any]:
+        """Pictures of a sane size. A decoder that conceals damage shows what players show; it counts all the same."""
+        try:
+            frames = packet.decode() if packet is not None else self._source.decode(None)
+        except (FFmpegError, ValueError):
+            self.undecodable += 1
+            return []
+        sane = [frame for frame in frames if frame.width * frame.height <= limits.MAX_PIXELS]
+        self.undecodable += len(frames) - len(sane) + sum(frame.is_corrupt for frame in sane)
+        return sane
 
     def finish(self) -> list[Unit]:
         """The rest. Raises FileDamaged if not a single picture could be decoded."""
-        units = [unit for frame in self._source.decode(None) for unit in self._encode(frame)]
+        units = [unit for frame in self._decoded(None) for unit in self._encode(frame)]
         if self._encoder is None:
             raise FileDamaged
         units += self._units(self._encoder.encode(None))
@@ -144,20 +153,26 @@ class WorkingAudio:
         self._run: _Run | None = None
         self._end = 0
         self.shown = array("q")
+        self.undecodable = 0
         self.width = self.height = 0
         self.init: bytes | None = None
 
     def take(self, packet: "av.Packet[Any]") -> list[Unit]:
-        """Sound that is ready now. What cannot be decoded is left out and becomes a gap."""
+        """Sound that is ready now. What cannot be decoded is left out and counted."""
         try:
             frames = packet.decode()
-        except InvalidDataError:
+        except (FFmpegError, ValueError):
+            self.undecodable += 1
             return []
         return [unit for frame in frames for unit in self._encode(frame)]
 
     def finish(self) -> list[Unit]:
         """The rest. Raises FileDamaged if not a single sample could be decoded."""
-        units = [unit for frame in self._source.decode(None) for unit in self._encode(frame)]
+        try:
+            frames = self._source.decode(None)
+        except (FFmpegError, ValueError):
+            frames = []
+        units = [unit for frame in frames for unit in self._encode(frame)]
         if self._run is None:
             raise FileDamaged
         return units + self._close()

@@ -6,17 +6,24 @@
     │   │   ├── NotARecording        no known format
     │   │   ├── EmptyFile            zero bytes
     │   │   ├── NoMedia              neither picture nor sound
-    │   │   ├── FileDamaged          a recording, but it ends early or cannot be read
-    │   │   └── TimestampsBroken     its clock runs backwards
+    │   │   ├── FileDamaged          a recording, but nothing of it can be read
+    │   │   ├── MoovMissing          an MP4 without its index
+    │   │   ├── RecordingTooLarge    pixels, streams, duration or packets beyond the limits
+    │   │   ├── TimestampsBroken     its times are noise
+    │   │   ├── ReaderCrashed, ReaderTooSlow, ReaderOutOfMemory   it ended the process that reads it, twice
+    │   │   └── AudioSelectionInvalid  the request names sound that the file does not have
     │   ├── IdPhotoInvalid, FileRolesInvalid, TimelineInvalid, FilesInvalid
-    ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound
-    ├── NotAllowedNow                UploadIncomplete, SessionNotOpen
-    └── DependencyError              SessionsUnavailable, ProbeTooSlow
+    │   └── BatchInvalid, PageInvalid
+    ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound, BatchNotFound
+    ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable
+    ├── TooMany                      BatchFull
+    ├── InternalError                ImportGaveUp
+    └── DependencyError              SessionsUnavailable, ReaderUnavailable, ProbeTooSlow, HashingTakesLong
 
 The upload door answers with the status codes of tus, see spool.py.
 """
 
-from shuanglu_common.errors import DependencyError, InvalidInput, NotAllowedNow, NotFound
+from shuanglu_common.errors import DependencyError, InternalError, InvalidInput, NotAllowedNow, NotFound, TooMany
 
 
 class RecordingRefused(InvalidInput):
@@ -47,17 +54,81 @@ class NoMedia(RecordingRefused):
 
 
 class FileDamaged(RecordingRefused):
-    """The container is known, but cut off or unreadable."""
+    """The container is known, but nothing in it can be read. What can be read in part is taken in part."""
 
     reason = "FILE_DAMAGED"
-    help = "The file is cut off or damaged. Compare its size and checksum with the source and upload it again."
+    help = "Nothing in the file can be read. Compare its size and checksum with the source and upload it again."
+
+
+class MoovMissing(RecordingRefused):
+    """An MP4, MOV or 3GP whose index (`moov`) is not there or cut: without it nobody can find a single picture."""
+
+    reason = "MOOV_MISSING"
+    help = (
+        "The file has no index (moov): the recorder was stopped before it finished the file, or the end was lost in "
+        "copying. Compare size and checksum with the source and upload it again; if the source is the same, let the "
+        "recorder's own repair finish the file, or set the recorder to write fragmented MP4."
+    )
+
+
+class RecordingTooLarge(RecordingRefused):
+    """Larger than any signing session."""
+
+    reason = "RECORDING_TOO_LARGE"
+    help = (
+        "A file may have 16 streams of picture and sound, pictures of 8192x4320 pixels, 16 channels of 384 kHz, "
+        "24 hours and 20 million packets. Export it again within these limits, or import it in parts with offsets."
+    )
 
 
 class TimestampsBroken(RecordingRefused):
-    """Times run backwards by seconds: several recordings were glued together without new times."""
+    """Times jump to and fro so often that no order can be made out of them."""
 
     reason = "TIMESTAMPS_BROKEN"
-    help = "Times inside the file run backwards. Import its parts as separate files with their offsets."
+    help = (
+        "The times inside the file jump back more than 100 times, so nobody can say what came when. "
+        "Export the recording again with new times, or import its parts as separate files with their offsets."
+    )
+
+
+class AudioSelectionInvalid(RecordingRefused):
+    """The audio stream, language or channels that the request names are not in the file."""
+
+    reason = "AUDIO_SELECTION_INVALID"
+    help = (
+        "Name an audio stream that the file has (counted from 1), a language that it notes, or one speaker for each "
+        "channel of its first audio stream; or leave `audio` out to take all sound as it is."
+    )
+
+
+class ReaderCrashed(RecordingRefused):
+    """The file ends the process that reads it."""
+
+    reason = "READER_CRASHED"
+    help = (
+        "The file makes its decoder crash, twice in a row; nothing else was hurt. Play it on your side: if it plays, "
+        "convert it to MP4 with H.264 and AAC and import that; in any case keep the file, we want to see it."
+    )
+
+
+class ReaderTooSlow(RecordingRefused):
+    """The process that reads the file makes no progress."""
+
+    reason = "READER_TOO_SLOW"
+    help = (
+        "Reading the file makes no progress for minutes, twice in a row. Play it on your side: if it plays, convert it "
+        "to MP4 with H.264 and AAC, not larger than 1920x1080, and import that."
+    )
+
+
+class ReaderOutOfMemory(RecordingRefused):
+    """The process that reads the file needs more memory than it may have."""
+
+    reason = "READER_OUT_OF_MEMORY"
+    help = (
+        "Reading the file needs more memory than one file may take (SHUANGLU_READER_MEMORY_MIB). Convert it to MP4 "
+        "with H.264 and AAC, not larger than 3840x2160, and import that; or let the operator raise the limit."
+    )
 
 
 class IdPhotoInvalid(InvalidInput):
@@ -123,10 +194,71 @@ class ImportNotFound(NotFound):
     help = "Use the import_id that ImportRecording returned."
 
 
+class BatchNotFound(NotFound):
+    """No such batch, or another tenant's."""
+
+    reason = "BATCH_NOT_FOUND"
+    help = "Use a batch_id of ListImportBatches."
+
+
+class BatchInvalid(InvalidInput):
+    """The name of a batch or the number of its items is out of range."""
+
+    reason = "BATCH_INVALID"
+    help = (
+        "Give a batch_id of 1 to 64 letters, digits, `.`, `_` or `-` that begins with a letter or digit, "
+        "and 1 to 500 items a call."
+    )
+
+
+class PageInvalid(InvalidInput):
+    """A page that cannot be."""
+
+    reason = "PAGE_INVALID"
+    help = "Give a page_size within its range and the page_token of the last answer, with the same filters."
+
+
+class BatchFull(TooMany):
+    """A batch has all the items that it may have."""
+
+    reason = "BATCH_FULL"
+    help = "Put the rest into another batch."
+
+
+class ImportNotRetryable(NotAllowedNow):
+    """It has not failed."""
+
+    reason = "IMPORT_NOT_RETRYABLE"
+    help = "Only FAILED and CANCELLED imports can be retried; look at the import's state."
+
+
+class ImportGaveUp(InternalError):
+    """A fault of ours, or a file that brings workers down; tried several times."""
+
+    reason = "IMPORT_GAVE_UP"
+    help = (
+        "The import was tried several times and stopped for an unforeseen reason. Retry it once with RetryImport; "
+        "if it fails again, give import_id and time to the operators, whose logs have the cause."
+    )
+
+
+class HashingTakesLong(DependencyError):
+    """The upload's SHA-256 is not there yet: the file is large, or the spool's disk is slow."""
+
+    reason = "HASHING_TAKES_LONG"
+    help = "The file is large and still being hashed. Call again in a few seconds."
+
+
 class SessionsUnavailable(DependencyError):
     """Signaling does not answer."""
 
     reason = "SESSIONS_UNAVAILABLE"
+
+
+class ReaderUnavailable(DependencyError):
+    """No process can be started that would read files: the machine has no memory or no processes left."""
+
+    reason = "READER_UNAVAILABLE"
 
 
 class ProbeTooSlow(DependencyError):

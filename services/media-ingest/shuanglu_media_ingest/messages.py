@@ -6,12 +6,12 @@ from shuanglu.common.v1.types_pb2 import Inspection as InspectionProto
 from shuanglu.common.v1.types_pb2 import ObjectRef, Participant, ParticipantRole, TrackKind
 from shuanglu.media.v1.import_service_pb2 import Import as ImportProto
 from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, ImportState
-from shuanglu.media.v1.track_pb2 import Gap, Segment, TimelineNode, Track
+from shuanglu.media.v1.track_pb2 import Gap, GapCause, Segment, TimelineNode, Track
+from shuanglu_media_ingest.domain import gaps
 from shuanglu_media_ingest.domain.imports import Import, Inspection, Node, Person, SourceFile
+from shuanglu_media_ingest.domain.reading import ReadPiece, ReadTrack
 from shuanglu_media_ingest.domain.survey import Medium
-from shuanglu_media_ingest.domain.timeline import Stretch
 from shuanglu_media_ingest.errors import FileRolesInvalid
-from shuanglu_media_ingest.segmenter import Piece, TrackInHand
 
 _KINDS = {Medium.AUDIO: TrackKind.TRACK_KIND_AUDIO, Medium.VIDEO: TrackKind.TRACK_KIND_VIDEO}
 _ROLE = "PARTICIPANT_ROLE_"
@@ -68,11 +68,11 @@ def node_messages(nodes: Iterable[Node]) -> list[TimelineNode]:
     ]
 
 
-def track_message(track: TrackInHand, people: Sequence[Person], init: ObjectRef, original: ObjectRef) -> Track:
+def track_message(track: ReadTrack, people: Sequence[Person], init: ObjectRef, original: ObjectRef) -> Track:
     """A track while it grows: no end, no count yet."""
     return Track(
         track_id=track.track_id,
-        kind=_KINDS[track.stream.medium],
+        kind=_KINDS[track.medium],
         participants=[
             Participant(participant_id=person.participant_id, role=ParticipantRole.Value(_ROLE + person.role))
             for person in people
@@ -80,15 +80,15 @@ def track_message(track: TrackInHand, people: Sequence[Person], init: ObjectRef,
         init=init,
         codec=track.codec,
         start_ms=track.start_ms,
-        width=track.source.width,
-        height=track.source.height,
+        width=track.width,
+        height=track.height,
         sample_rate=track.sample_rate,
-        derived=track.source.derived,
+        derived=track.derived,
         original=original,
     )
 
 
-def segment_message(piece: Piece, stored: ObjectRef) -> Segment:
+def segment_message(piece: ReadPiece, stored: ObjectRef) -> Segment:
     """A stored segment."""
     return Segment(
         track_id=piece.track.track_id,
@@ -99,6 +99,14 @@ def segment_message(piece: Piece, stored: ObjectRef) -> Segment:
     )
 
 
-def gap_messages(track_id: str, gaps: Iterable[Stretch]) -> list[Gap]:
+def gap_messages(track_id: str, found: Iterable[gaps.Gap]) -> list[Gap]:
     """Holes of a track."""
-    return [Gap(track_id=track_id, start_ms=gap.start_ms, end_ms=gap.end_ms) for gap in gaps]
+    return [
+        Gap(
+            track_id=track_id,
+            start_ms=gap.start_ms,
+            end_ms=gap.end_ms,
+            cause=GapCause.Value(f"GAP_CAUSE_{gap.cause}"),
+        )
+        for gap in found
+    ]

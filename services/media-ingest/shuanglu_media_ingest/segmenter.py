@@ -1,7 +1,8 @@
 """A file becomes tracks, and tracks become segments. Streaming: about one segment of each track is in memory."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,10 +10,12 @@ from av.error import FFmpegError
 
 from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.av_carried import CarriedAudio, CarriedVideo
+from shuanglu_media_ingest.av_packets import Packets
 from shuanglu_media_ingest.av_working_copy import WorkingAudio, WorkingVideo
-from shuanglu_media_ingest.domain import codecs, timeline
+from shuanglu_media_ingest.domain import codecs, gaps
 from shuanglu_media_ingest.domain.boxes import BoxError
 from shuanglu_media_ingest.domain.cutting import Cut, Cutter, Unit
+from shuanglu_media_ingest.domain.gaps import Cause, Ends, Faults, Gap
 from shuanglu_media_ingest.domain.survey import Medium, Stream, Survey
 from shuanglu_media_ingest.domain.timeline import Clock, Stretch
 
@@ -30,6 +33,7 @@ class Source(Protocol):
     width: int
     height: int
     shown: "array[int]"  # when each unit is presented
+    undecodable: int  # packets that a decoder did not take
 
     def take(self, packet: "av.Packet[Any]") -> list[Unit]:
         """Units that the packet gives, in decode order."""
@@ -54,6 +58,21 @@ class TrackInHand:
     end_ms: int = 0
     codec: str = ""
     usual_duration: int = 1
+    faults: Faults = field(default_factory=lambda: Faults(pictures=False))
+    promised_ms: int | None = None
+    breaks_off: bool = False
+    joints_ms: tuple[int, ...] = ()
+
+    def take(self, packet: "av.Packet[Any]") -> list[Unit]:
+        """Units that the packet gives; what cannot be decoded is noted."""
+        before = self.source.undecodable
+        units = self.source.take(packet)
+        if packet.pts is not None:
+            if self.source.undecodable > before:
+                self.faults.bad(packet.pts)
+            elif units:
+                self.faults.good(packet.pts, key=True)
+        return units
 
     @property
     def init(self) -> bytes:
@@ -65,10 +84,12 @@ class TrackInHand:
         """Samples a second; 0 for pictures."""
         return self.clock.timescale if self.stream.medium is Medium.AUDIO else 0
 
-    def gaps(self, whole: Stretch) -> list[Stretch]:
-        """Holes of the track within its file's stretch."""
-        own = Stretch(self.start_ms, self.end_ms)
-        return timeline.gaps(self.source.shown, self.usual_duration, self.clock, own, whole)
+    def gaps(self, whole: Stretch) -> list[Gap]:
+        """Where the track has no media within its file's stretch, and where its clock jumped."""
+        ends = Ends(Stretch(self.start_ms, self.end_ms), whole, self.promised_ms, self.breaks_off)
+        found = gaps.gaps(self.source.shown, self.usual_duration, self.clock, self.faults, ends)
+        joints = [Gap(at_ms, at_ms, Cause.DISCONTINUITY) for at_ms in self.joints_ms]
+        return sorted([*found, *joints])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +119,36 @@ class Segmenter:
                 for stream, name in zip(self._survey.streams, self._names, strict=True)
             ]
             by_stream = {track.stream.index: track for track in self.tracks}
-            for packet in container.demux([container.streams[index] for index in by_stream]):
-                if packet.size:
-                    track = by_stream[packet.stream_index]
-                    yield from self._cut(track, track.source.take(packet))
+            packets = Packets(container, av_files.media_streams(container))
+            for packet in packets:
+                track = by_stream.get(packet.stream_index)
+                if track is not None:
+                    yield from self._cut(track, track.take(packet))
             for track in self.tracks:
                 yield from self._cut(track, track.source.finish())
                 last = track.cutter.finish()
                 if last is not None:
                     yield self._piece(track, last)
+                self._note_faults(track, packets)
+
+    def _note_faults(self, track: TrackInHand, packets: Packets) -> None:
+        track.faults.add(packets.faults[track.stream.index])
+        promised_s = self._survey.promised_end_s(track.stream)
+        if promised_s is not None:
+            track.promised_ms = self._ms(promised_s)
+        track.breaks_off = self._survey.breaks_off
+        track.joints_ms = tuple(self._ms(at_s) for at_s in packets.joints.at_s)
+
+    def _ms(self, at_s: Fraction) -> int:
+        """A moment of the file's clock, in milliseconds from the session's start."""
+        return self._offset_ms + round((at_s - self._survey.origin) * 1000)
 
     @property
     def whole(self) -> Stretch:
         """From the first to the last moment of the file, on the session's timeline; known after `pieces`."""
-        return Stretch(min(track.start_ms for track in self.tracks), max(track.end_ms for track in self.tracks))
+        cut = [track for track in self.tracks if track.cuts]
+        ends_ms = [max(track.end_ms, track.promised_ms or 0) for track in cut]
+        return Stretch(min(track.start_ms for track in cut), max(ends_ms))
 
     def _track(self, source: Any, stream: Stream, name: str) -> TrackInHand:
         carried = stream.carried
@@ -129,7 +166,8 @@ class Segmenter:
             chosen, carried = self._copy(source, stream), False
             clock = self._survey.clock(stream, self._offset_ms, carried=False)
         usual = clock.length(stream.usual_duration)
-        return TrackInHand(name, stream, clock, chosen, Cutter(clock.timescale), usual_duration=usual)
+        faults = Faults(pictures=stream.medium is Medium.VIDEO)
+        return TrackInHand(name, stream, clock, chosen, Cutter(clock.timescale), usual_duration=usual, faults=faults)
 
     def _copy(self, source: Any, stream: Stream) -> Source:
         clock = self._survey.clock(stream, self._offset_ms, carried=False)

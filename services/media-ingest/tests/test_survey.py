@@ -57,13 +57,20 @@ def test_hidden_sound_does_not_count():
     assert stream.carried
 
 
-def test_a_clock_that_jumps_back_is_seen():
-    stream = audio()
-    stream.add(0, 1024, 1, key=True, hidden=False)
-    stream.add(48_000 * 60, 1024, 1, key=True, hidden=False)
-    assert not stream.runs_backwards
-    stream.add(0, 1024, 1, key=True, hidden=False)
-    assert stream.runs_backwards
+def test_a_container_that_promises_much_more_than_it_holds_is_found_out():
+    pictures = video(seconds=4)
+    assert Survey("mp4", (pictures,)).promised_end_s(pictures) is None
+    pictures.promised_end = 25 * 4 + 20
+    assert Survey("mp4", (pictures,)).promised_end_s(pictures) is None
+    pictures.promised_end = 25 * 9
+    survey = Survey("mp4", (pictures,))
+    assert survey.promised_end_s(pictures) == 9
+    assert survey.end_ms(0) == 9000
+
+
+def test_a_promise_for_the_whole_file_holds_for_each_stream():
+    pictures = video(seconds=4)
+    assert Survey("matroska", (pictures,), promised_s=Fraction(6)).promised_end_s(pictures) == 6
 
 
 def test_a_file_begins_with_what_is_presented_first():

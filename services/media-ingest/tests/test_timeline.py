@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shuanglu_media_ingest.domain import timeline
-from shuanglu_media_ingest.domain.timeline import Clock, PresentationOrder, SampleClock, Stretch
+from shuanglu_media_ingest.domain.timeline import Clock, PresentationOrder, SampleClock
 
 RATES = st.sampled_from([(1, 1000), (1, 15360), (1, 90000), (1001, 30000), (1, 48000), (1, 44100)])
-MS = Clock(Fraction(1, 1000), Fraction(0), 0, 1000)
 
 
 @given(RATES, st.integers(-(10**9), 10**9), st.integers(0, 10**6), st.integers(0, 86_400_000))
@@ -94,29 +93,6 @@ def test_sound_never_goes_back():
     clock = SampleClock(48_000)
     clock.place(5000, 1024)
     assert clock.place(100, 1024) == 5001
-
-
-def test_a_hole_of_more_than_half_a_second_is_a_gap():
-    assert timeline.gaps([0, 40, 80, 620, 660], 40, MS, Stretch(0, 700), Stretch(0, 700)) == []
-    assert timeline.gaps([0, 40, 80, 621, 661], 40, MS, Stretch(0, 701), Stretch(0, 701)) == [Stretch(120, 621)]
-
-
-def test_the_order_of_decoding_makes_no_gap():
-    assert timeline.gaps([0, 800, 400, 200, 600], 200, MS, Stretch(0, 1000), Stretch(0, 1000)) == []
-
-
-def test_a_late_start_and_an_early_end_are_gaps():
-    found = timeline.gaps([1000, 1040], 40, MS, Stretch(1000, 1080), Stretch(0, 5000))
-    assert found == [Stretch(0, 1000), Stretch(1080, 5000)]
-
-
-@given(st.lists(st.integers(0, 20_000), min_size=1, max_size=50, unique=True))
-def test_gaps_lie_inside_the_file_and_never_overlap(present_at: list[int]):
-    own, whole = Stretch(min(present_at), max(present_at) + 40), Stretch(0, max(present_at) + 1000)
-    found = timeline.gaps(present_at, 40, MS, own, whole)
-    edges = [edge for gap in found for edge in (gap.start_ms, gap.end_ms)]
-    assert edges == sorted(edges)
-    assert all(gap.end_ms - gap.start_ms > timeline.GAP_MS for gap in found)
 
 
 def test_the_usual_step_is_the_median():

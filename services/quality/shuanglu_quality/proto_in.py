@@ -11,6 +11,7 @@ from shuanglu.common.v1.types_pb2 import ModelRef as ModelRefProto
 from shuanglu.common.v1.types_pb2 import Participant, ParticipantRole
 from shuanglu.common.v1.types_pb2 import TrackKind as TrackKindProto
 from shuanglu.media.v1.media_events_pb2 import RecordingCompleted
+from shuanglu.media.v1.track_pb2 import GapCause as GapCauseProto
 from shuanglu.observation.v1 import observations_pb2 as seen
 from shuanglu_quality.domain.intervals import Interval
 from shuanglu_quality.domain.observations import (
@@ -29,10 +30,11 @@ from shuanglu_quality.domain.observations import (
     WindowPlanned,
     Word,
 )
-from shuanglu_quality.domain.words import ModelRef, Role, TrackKind
+from shuanglu_quality.domain.words import GapCause, ModelRef, Role, TrackKind
 
 _ROLES: dict[int, Role] = {ParticipantRole.Value(f"PARTICIPANT_ROLE_{role.value}"): role for role in Role}
 _KINDS = {TrackKindProto.Value(f"TRACK_KIND_{kind.value}"): kind for kind in TrackKind}
+_CAUSES = {GapCauseProto.Value(f"GAP_CAUSE_{cause.value}"): cause for cause in GapCause}
 _SILENCE_DBFS = -120.0
 
 
@@ -174,7 +176,10 @@ def recording(message: RecordingCompleted) -> Recording:
     return Recording(
         tracks,
         max([message.duration_ms, *ends]),
-        tuple(Gap(gap.track_id, interval(gap.start_ms, gap.end_ms)) for gap in message.gaps),
+        tuple(
+            Gap(gap.track_id, interval(gap.start_ms, gap.end_ms), _CAUSES.get(gap.cause, GapCause.MISSING))
+            for gap in message.gaps
+        ),
         tuple(
             TimelineNode(node.node_id, interval(node.start_ms, node.end_ms), max(1, node.take))
             for node in message.timeline

@@ -1,6 +1,7 @@
 """Packets as CMAF wants them: NAL units with lengths instead of start codes, AAC without ADTS headers."""
 
 LENGTH_SIZE = 4
+_AVCC_LENGTH, _HVCC_LENGTH = 4, 21
 _START_CODE = b"\0\0\1"
 _AUD_H264, _AUD_HEVC = 9, 35
 _SYNC, _LAYER, _LAYER_MASK = 0xFF, 0xF0, 0xF6
@@ -32,6 +33,29 @@ def with_lengths(data: bytes, *, hevc: bool = False) -> bytes:
         for unit in nal_units(data)
         if not ((unit[0] >> 1 & 0x3F) == _AUD_HEVC if hevc else (unit[0] & 0x1F) == _AUD_H264)
     )
+
+
+def length_size(codec: str, extradata: bytes) -> int:
+    """Bytes of each NAL unit's length, as avcC and hvcC note it (ISO/IEC 14496-15); 0 for other streams."""
+    if codec == "h264" and len(extradata) > _AVCC_LENGTH and extradata[0] == 1:
+        return (extradata[_AVCC_LENGTH] & 3) + 1
+    if codec == "hevc" and len(extradata) > _HVCC_LENGTH and extradata[0] == 1:
+        return (extradata[_HVCC_LENGTH] & 3) + 1
+    return 0
+
+
+def has_whole_units(data: "bytes | memoryview", size: int) -> bool:
+    """True if NAL units with lengths of `size` bytes fill the data; zeros behind them are padding."""
+    view = memoryview(data).cast("B")
+    at, end = 0, len(view)
+    while at < end:
+        length = int.from_bytes(view[at : at + size], "big")
+        if at + size > end or length > end - at - size:
+            return False
+        if length == 0:
+            return not any(view[at:])
+        at += size + length
+    return True
 
 
 def is_adts(data: bytes) -> bool:

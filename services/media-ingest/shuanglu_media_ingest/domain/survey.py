@@ -1,4 +1,4 @@
-"""What one look through a file tells, and what follows: which tracks, carried or encoded anew, from when to when."""
+"""What one look through a file tells, and what follows: carried or encoded anew, and from when to when."""
 
 from array import array
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from shuanglu_media_ingest.domain.codecs import CARRIED_AUDIO, CARRIED_VIDEO
 # A segment is at least one group of pictures, held in memory: beyond this a working copy is encoded.
 MAX_KEY_INTERVAL_S = 10
 MAX_GROUP_BYTES = 32 << 20
-# Reordered pictures go back a little; more than this is another recording glued behind.
-MAX_BACKWARDS_S = 10
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# A container that promises this much more than it holds has lost its tail; less is rounding.
+PROMISE_S = Fraction(1)
 
 
 class Medium(StrEnum):
@@ -26,7 +26,7 @@ class Medium(StrEnum):
 
 @dataclass(slots=True)
 class Stream:
-    """One stream of a file, filled packet by packet. Timestamps are in the stream's own ticks."""
+    """One stream of a file, filled packet by packet. Timestamps are in the stream's own ticks, on the unbroken line."""
 
     index: int
     medium: Medium
@@ -36,48 +36,44 @@ class Stream:
     width: int = 0
     height: int = 0
     sample_rate: int = 0
+    channels: int = 0
+    language: str = ""  # as the container notes it, such as `zho`
+    promised_packets: int = 0  # as the container's index says; 0 if it has none
+    promised_end: int | None = None  # end as the container's index says
     present_at: "array[int]" = field(default_factory=lambda: array("q"))
     keys: "array[int]" = field(default_factory=lambda: array("q"))
+    packets: int = 0
     duration: int = 0  # of the last packet
     size_bytes: int = 0
     group_bytes: int = 0  # of the group of pictures in hand
     largest_group_bytes: int = 0
     hidden: int = 0  # packets that an edit list hides
     untimed: int = 0  # packets without a timestamp
-    highest: int | None = None
-    backwards: int = 0  # farthest step back
 
     def add(self, present_at: int | None, duration: int, size_bytes: int, *, key: bool, hidden: bool) -> None:
         """Takes one packet in decode order. Pictures before the first key frame do not count: none can be decoded."""
-        if self.medium is Medium.VIDEO and not key and not self.keys and not self.untimed:
+        self.packets += 1
+        if self.medium is Medium.VIDEO and not key and not self.keys and not self.untimed and not self.hidden:
             return
         self.hidden += hidden
         if present_at is None:
             self.untimed += 1
             return
-        if hidden and self.medium is Medium.AUDIO:
+        self.size_bytes += size_bytes
+        if hidden:
             return
         if key:
             self.group_bytes = 0
             self.keys.append(present_at)
-        self.size_bytes += size_bytes
         self.group_bytes += size_bytes
         self.largest_group_bytes = max(self.largest_group_bytes, self.group_bytes)
         self.present_at.append(present_at)
         self.duration = duration or self.duration
-        if self.highest is not None:
-            self.backwards = max(self.backwards, self.highest - present_at)
-        self.highest = present_at if self.highest is None else max(self.highest, present_at)
 
     @property
     def usable(self) -> bool:
         """False for a stream that is declared but holds nothing."""
         return bool(self.present_at) or bool(self.untimed)
-
-    @property
-    def runs_backwards(self) -> bool:
-        """True if its clock jumps back by seconds."""
-        return self.backwards * self.time_base > MAX_BACKWARDS_S
 
     @property
     def carried(self) -> bool:
@@ -111,6 +107,13 @@ class Stream:
         return first * self.time_base
 
     @property
+    def ends_s(self) -> Fraction:
+        """End of the last presented moment in seconds of the file's clock."""
+        if not self.present_at:
+            return self.begins_s
+        return (max(self.present_at) + (self.duration or self.usual_duration)) * self.time_base
+
+    @property
     def usual_duration(self) -> int:
         """Length of a packet in stream ticks, at least 1."""
         return timeline.usual_step(self.present_at) or self.duration or 1
@@ -122,6 +125,8 @@ class Survey:
 
     format: str  # FFmpeg's name of the container
     streams: tuple[Stream, ...]  # usable ones, in the file's order
+    promised_s: Fraction | None = None  # where the container says that the file ends, on the file's clock
+    breaks_off: bool = False  # the file ends in the middle of something
 
     @property
     def origin(self) -> Fraction:
@@ -132,14 +137,22 @@ class Survey:
         """Maps a stream's timestamps onto its stored track."""
         return timeline.Clock(stream.time_base, self.origin, offset_ms, stream.timescale(carried=carried))
 
+    def promised_end_s(self, stream: Stream) -> Fraction | None:
+        """Where the container says that the stream ends, if that is clearly later than it does; else None."""
+        promised = self.promised_s
+        if stream.promised_end is not None:
+            promised = stream.promised_end * stream.time_base
+        return promised if promised is not None and promised - stream.ends_s > PROMISE_S else None
+
+    @property
+    def ends_s(self) -> Fraction:
+        """Where the file ends or should end, in seconds of its own clock."""
+        promised = (self.promised_end_s(stream) for stream in self.streams)
+        return max([stream.ends_s for stream in self.streams] + [end for end in promised if end is not None])
+
     def end_ms(self, offset_ms: int) -> int:
         """Where the file ends on the session's timeline; at least where it begins."""
-        ends = [
-            (max(stream.present_at) + (stream.duration or stream.usual_duration)) * stream.time_base - self.origin
-            for stream in self.streams
-            if stream.present_at
-        ]
-        return offset_ms + round(max(ends, default=Fraction(0)) * 1000)
+        return offset_ms + max(0, round((self.ends_s - self.origin) * 1000))
 
 
 def track_ids(files: Sequence[tuple[Sequence[str], Survey]]) -> list[list[str]]:

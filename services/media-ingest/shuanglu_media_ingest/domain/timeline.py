@@ -16,6 +16,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 VIDEO_TIMESCALE = 90_000
+# Shorter holes are the jitter of recorders.
 GAP_MS = 500
 # Containers with millisecond clocks (Matroska, FLV) jitter by up to 1 ms; sound snaps to its own sample clock within
 # that.
@@ -104,25 +105,6 @@ class SampleClock:
         at = max(at, self._start + 1)
         self._start, self._end = at, at + duration
         return at
-
-
-def gaps(present_at: Sequence[int], usual: int, clock: Clock, own: Stretch, whole: Stretch) -> list[Stretch]:
-    """Holes longer than 0.5 s: inside a track, and where it begins later or ends earlier than its file.
-
-    `usual`: how long one picture or packet lasts, in ticks. `own`, `whole`: the track's and its file's stretch.
-    """
-    limit = clock.timescale * GAP_MS // 1000
-    found = [
-        # The picture before the hole counts as shown for one usual duration.
-        Stretch(clock.ms(before + usual), clock.ms(after))
-        for before, after in pairwise(sorted(present_at))
-        if after - before - usual > limit
-    ]
-    if own.start_ms - whole.start_ms > GAP_MS:
-        found.insert(0, Stretch(whole.start_ms, own.start_ms))
-    if whole.end_ms - own.end_ms > GAP_MS:
-        found.append(Stretch(own.end_ms, whole.end_ms))
-    return found
 
 
 def usual_step(present_at: Sequence[int]) -> int:

@@ -18,6 +18,7 @@ from shuanglu_quality.domain.observations import (
 from shuanglu_quality.domain.words import ModelRef, Role, TrackKind
 
 NOT_EXAMINED = "NOT_EXAMINED"
+DAMAGED = "DAMAGED"
 # Segment borders and the last sample of a codec's frame differ by less than this; it is no hole.
 _TOLERANCE_MS = 250
 Seen = TypeVar("Seen", FacesSeen, SpeechHeard, WindowPlanned, WindowHeard)
@@ -73,6 +74,8 @@ class Examined:
                 found.extend(self._missing_picture(recording, track))
             elif track.kind is TrackKind.AUDIO:
                 found.extend(self._missing_sound(recording, track))
+            if track.kind is not TrackKind.SCREEN:
+                found.extend(Missing(track, part, DAMAGED) for part in recording.damaged(track))
         return tuple(found)
 
     def models(self, kind: TrackKind, role: Role | None = None) -> tuple[ModelRef, ...]:
@@ -105,7 +108,7 @@ class Examined:
         given_up = self.lost.get(("speech", track.track_id, 0), NOT_EXAMINED)
         if speech is None or speech.failure_reason:
             reason = speech.failure_reason if speech else given_up
-            return [Missing(track, part, reason) for part in recording.recorded(track)]
+            return [Missing(track, part, reason) for part in recording.readable(track)]
         missing = _holes(recording, track, [speech.interval], {}, given_up)
         for index in range(speech.window_count):
             missing.extend(self._missing_window(track, speech, index))
@@ -131,7 +134,7 @@ class Examined:
 def _holes(
     recording: Recording, track: Track, examined: list[Interval], failed: Mapping[Interval, str], default: str
 ) -> list[Missing]:
-    holes = subtract(recording.recorded(track), merge(examined, _TOLERANCE_MS))
+    holes = subtract(recording.readable(track), merge(examined, _TOLERANCE_MS))
     found: list[Missing] = []
     for hole in holes:
         if hole.duration_ms <= _TOLERANCE_MS:

@@ -5,8 +5,8 @@ One identity (`key`) is one piece of work: the same work again changes nothing.
 
 from dataclasses import dataclass
 
-from shuanglu_quality.domain.intervals import Interval, subtract
-from shuanglu_quality.domain.words import ModelRef, Role, TrackKind
+from shuanglu_quality.domain.intervals import Interval, merge, subtract
+from shuanglu_quality.domain.words import GapCause, ModelRef, Role, TrackKind
 
 Key = tuple[str, str, int]
 
@@ -172,10 +172,11 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch of a track without media."""
+    """A stretch of a track without media; an empty one where it is not known how much is gone."""
 
     track_id: str
     interval: Interval
+    cause: GapCause = GapCause.MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,16 @@ class Recording:
         """Tracks of a kind, with a role on them if one is asked for."""
         return tuple(track for track in self.tracks if track.kind is kind and (role is None or role in track.roles))
 
-    def recorded(self, track: Track) -> tuple[Interval, ...]:
+    def readable(self, track: Track) -> tuple[Interval, ...]:
         """Where the track has media: its length without its gaps."""
         return subtract((track.interval,), (gap.interval for gap in self.gaps if gap.track_id == track.track_id))
+
+    def damaged(self, track: Track) -> tuple[Interval, ...]:
+        """Where the track had media that nobody can read any more; also behind its last readable moment."""
+        return merge(
+            gap.interval for gap in self.gaps if gap.track_id == track.track_id and gap.cause is GapCause.DAMAGED
+        )
+
+    def recorded(self, track: Track) -> tuple[Interval, ...]:
+        """Where something was recorded, readable or not."""
+        return merge((*self.readable(track), *self.damaged(track)))

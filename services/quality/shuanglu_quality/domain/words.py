@@ -38,6 +38,14 @@ class TrackKind(StrEnum):
     SCREEN = "SCREEN"
 
 
+class GapCause(StrEnum):
+    """Why a stretch of a track has no media."""
+
+    MISSING = "MISSING"  # nothing was recorded: a pause, a late start, an early end
+    DAMAGED = "DAMAGED"  # recorded, and not readable any more
+    DISCONTINUITY = "DISCONTINUITY"  # the file's clock jumps; what lies between is not known
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """The same sentence in both languages of the house."""

@@ -1,7 +1,7 @@
 """coverage: has every recorded second of every track been examined?
 
 What was not (a failed worker, an unreadable segment, an event that was given up, a deadline) is UNSURE with its place
-and reason.
+and reason; so is a place where the file is damaged or its clock jumps.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from shuanglu_quality.domain.context import Context, Place, Statement, seconds
 from shuanglu_quality.domain.examined import Missing
 from shuanglu_quality.domain.findings import Finding, Measure
 from shuanglu_quality.domain.intervals import Interval, merge, subtract, total_ms
-from shuanglu_quality.domain.observations import Observation, Recording, Track
+from shuanglu_quality.domain.observations import Gap, Observation, Recording, Track
 from shuanglu_quality.domain.strategy import CheckSpec
-from shuanglu_quality.domain.words import Outcome, Role, Text, TrackKind, clock_text, role_name
+from shuanglu_quality.domain.words import GapCause, Outcome, Role, Text, TrackKind, clock_text, role_name
 
 _JOIN_MS = 250
 
@@ -34,10 +34,14 @@ class Coverage:
                 continue
             missing = [one for one in context.missing if one.track.track_id == track.track_id]
             allowed = round(self.spec.number("max_unexamined_s", 0) * 1000)
+            unknown = [
+                gap for gap in context.recording.gaps if gap.track_id == track.track_id and not gap.interval.duration_ms
+            ]
             if total_ms(one.interval for one in missing) > allowed:
                 found.extend(self._missing(context, track, missing))
-            else:
+            elif not unknown:
                 found.append(self._passed(context, track))
+            found.extend(self._unknown(context, track, gap) for gap in unknown)
         return tuple(found) or (self._nothing(context),)
 
     def _missing(self, context: Context, track: Track, missing: list[Missing]) -> list[Finding]:
@@ -64,6 +68,28 @@ class Coverage:
             Measure(seconds(part.duration_ms), self.spec.number("max_unexamined_s", 0), "s"),
             subject=f"{track.track_id}/{reason}",
         )
+        return context.finding(self.spec, statement)
+
+    def _unknown(self, context: Context, track: Track, gap: Gap) -> Finding:
+        """A place where something is gone, and nobody knows how much."""
+        name = role_name(_role(track))
+        zh, en = ("画面", "picture") if track.kind is TrackKind.VIDEO else ("声音", "sound")
+        at = clock_text(gap.interval.start_ms)
+        text = {
+            GapCause.DISCONTINUITY: Text(
+                f"{name.zh}{zh}的时间在 {at} 处跳变，其间缺失多少无法得知，请人工核查。",
+                f"The {name.en}'s {en} jumps in time at {at}; how much lies between is not known; a person must look.",
+            )
+        }.get(
+            gap.cause,
+            Text(
+                f"{name.zh}{zh}在 {at} 处数据损坏或中断，缺失多少无法得知，请人工核查。",
+                f"The {name.en}'s {en} is damaged or breaks off at {at}; how much is gone is not known; "
+                "a person must look.",
+            ),
+        )
+        subject = f"{track.track_id}/{gap.cause}"
+        statement = Statement(Outcome.UNSURE, gap.cause, gap.interval, text, _expected(), _role(track), subject=subject)
         return context.finding(self.spec, statement)
 
     def _passed(self, context: Context, track: Track) -> Finding:

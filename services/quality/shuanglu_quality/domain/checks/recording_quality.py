@@ -15,7 +15,7 @@ from shuanglu_quality.domain.frames import Reel, Sample, runs
 from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, shares_ms
 from shuanglu_quality.domain.observations import Observation, SpeechHeard, Track
 from shuanglu_quality.domain.strategy import CheckSpec
-from shuanglu_quality.domain.words import ModelRef, Outcome, Role, Text, TrackKind, clock_text, role_name
+from shuanglu_quality.domain.words import GapCause, ModelRef, Outcome, Role, Text, TrackKind, clock_text, role_name
 
 # Two decoded frames that differ by less than a twentieth of a grey level are the same frame again.
 _FROZEN_MOTION = 0.0002
@@ -142,7 +142,12 @@ class RecordingQuality:
         quiet: tuple[Interval, ...] = (context.recording.interval,)
         for track, sound in known:
             low = [level.interval for level in sound.loudness if level.rms_dbfs < floor]
-            gone = [gap.interval for gap in context.recording.gaps if gap.track_id == track.track_id]
+            # Damaged sound is not silence: nobody knows what it was.
+            gone = [
+                gap.interval
+                for gap in context.recording.gaps
+                if gap.track_id == track.track_id and gap.cause is GapCause.MISSING
+            ]
             quiet = intersect(quiet, (*low, *gone))
         recorded = merge(part for track, _ in known for part in context.recording.recorded(track))
         silent = [part for part in intersect(quiet, recorded) if part.duration_ms >= limit_ms]
@@ -156,6 +161,8 @@ class RecordingQuality:
                     context, role, "SILENCE", part, limit_ms, context.examined.models(TrackKind.AUDIO, role), "silence"
                 )
             ]
+        if context.not_examined_ms(TrackKind.AUDIO, None, context.recording.interval) > limit_ms:
+            return [self._unsure(context, None, "NOT_EXAMINED", "silence", models, context.recording.interval)]
         longest = max((part.duration_ms for part in quiet), default=0)
         statement = Statement(
             Outcome.PASS,
@@ -216,8 +223,12 @@ class RecordingQuality:
         tracks = {track.track_id: track for track in context.recording.tracks}
         found: list[Finding] = []
         for gap in sorted(context.recording.gaps, key=lambda one: (one.interval, one.track_id)):
-            if gap.interval.duration_ms > limit_ms:
-                role = _one(tracks[gap.track_id].roles) if gap.track_id in tracks else None
+            role = _one(tracks[gap.track_id].roles) if gap.track_id in tracks else None
+            if gap.cause is not GapCause.MISSING:
+                found.append(
+                    self._unsure(context, role, gap.cause, f"gap/{gap.track_id}/{gap.cause}", (), gap.interval)
+                )
+            elif gap.interval.duration_ms > limit_ms:
                 found.extend(
                     self._defect(context, role, "RECORDING_GAP", gap.interval, limit_ms, (), f"gap/{gap.track_id}")
                 )
@@ -249,6 +260,8 @@ class RecordingQuality:
         zh, en = {
             "NO_SPEECH": (f"没有检测到{name.zh}说话，无法判断音量", f"no speech of the {name.en} was found"),
             "NO_SOUND": ("没有音轨", "there is no audio track"),
+            "DAMAGED": (f"{name.zh}部分录制数据损坏", f"part of the {name.en}'s recording is damaged"),
+            "DISCONTINUITY": (f"{name.zh}录制的时间发生跳变", f"the clock of the {name.en}'s recording jumps"),
             "NO_PICTURE": (f"{name.zh}画面没有可检查的帧", f"no frame of the {name.en}'s picture was examined"),
         }.get(reason, (f"{name.zh}部分录制内容未能检查", f"part of the {name.en}'s recording was not examined"))
         statement = Statement(
