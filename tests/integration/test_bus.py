@@ -37,6 +37,11 @@ class Away(DependencyError):
     reason = "AWAY"
 
 
+class TooEarly(DependencyError):
+    outage = False
+    reason = "TOO_EARLY"
+
+
 @dataclass
 class Server:
     process: ManagedProcess
@@ -144,24 +149,59 @@ async def test_the_same_work_is_published_and_handled_once(bus: Bus) -> None:
     assert info.state.messages == 4
 
 
-async def test_an_outage_is_waited_out_and_a_fault_of_the_event_is_not(bus: Bus) -> None:
+async def test_an_outage_is_waited_out_in_hand_and_a_fault_of_the_event_is_not(bus: Bus) -> None:
+    tries: list[str] = []
     deliveries: dict[str, int] = {}
 
     async def handle(event: Event[ImportRequested]) -> Sequence[NewEvent]:
+        tries.append(event.payload.import_id)
         deliveries[event.payload.import_id] = event.deliveries
         if event.payload.import_id == "bad":
             raise BrokenPayload
-        if event.payload.import_id == "outage" and event.deliveries < 3:
+        if tries.count("outage") < 3:
             raise Away
         return []
 
-    await bus.publish(requested("bad"))
-    await bus.publish(requested("outage"))
-    async with running(bus, subscription(handle)):
-        await until(lambda: deliveries.get("outage") == 3)
-    assert deliveries == {"bad": 1, "outage": 3}
+    for key in ("bad", "outage", "next"):
+        await bus.publish(requested(key))
+    async with running(bus, subscription(handle, ack_wait_s=0.6)):
+        await until(lambda: "next" in tries)
+    assert tries == ["bad", "outage", "outage", "outage", "next"]
+    assert deliveries == {"bad": 1, "outage": 1, "next": 1}
     (letter,) = await letters(bus)
     assert (letter.letter.reason, letter.letter.consumer, letter.session_id) == ("BROKEN_PAYLOAD", "worker", "s1")
+
+
+async def test_an_event_that_waits_for_something_of_its_own_lets_the_others_pass(bus: Bus) -> None:
+    tries: list[str] = []
+
+    async def handle(event: Event[ImportRequested]) -> Sequence[NewEvent]:
+        tries.append(event.payload.import_id)
+        if event.payload.import_id == "early" and event.deliveries < 3:
+            raise TooEarly
+        return []
+
+    await bus.publish(requested("early"))
+    await bus.publish(requested("next"))
+    async with running(bus, subscription(handle)):
+        await until(lambda: tries.count("early") == 3)
+    assert tries == ["early", "next", "early", "early"]
+
+
+async def test_a_stop_does_not_wait_for_an_outage_to_end(bus: Bus) -> None:
+    tries: list[int] = []
+
+    async def handle(event: Event[ImportRequested]) -> Sequence[NewEvent]:
+        tries.append(event.deliveries)
+        if event.deliveries == 1:
+            raise Away
+        return []
+
+    await bus.publish(requested("outage"))
+    async with running(bus, subscription(handle), stop_timeout_s=60):
+        await until(lambda: len(tries) >= 2)
+    async with running(bus, subscription(handle)):
+        await until(lambda: tries[-1] == 2, seconds=3)
 
 
 async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_reason(bus: Bus) -> None:
@@ -170,7 +210,7 @@ async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_reason(bus: 
 
     await bus.publish(requested("a"))
     await bus.publish(requested("b"))
-    async with running(bus, subscription(handle, max_deliver=2)):
+    async with running(bus, subscription(handle, max_deliver=2, hold_s=0)):
         await asyncio.sleep(1.5)
     found = await letters(bus)
     assert {letter.letter.reason for letter in found} == {"AWAY", "UNFORESEEN_RuntimeError"}

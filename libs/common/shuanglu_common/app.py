@@ -29,10 +29,18 @@ from shuanglu_common.clock import SystemClock
 from shuanglu_common.database import Database
 from shuanglu_common.errors import DependencyError
 from shuanglu_common.grpc_server import start_server
-from shuanglu_common.http_server import Check, PrincipalMiddleware, ops_app, start_http
+from shuanglu_common.http_server import Burden, Check, PrincipalMiddleware, ops_app, start_http
 from shuanglu_common.sealing import Sealer, read_master_key
 from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, load_settings
 from shuanglu_common.store import ObjectStore, S3ObjectStore, SealedStore
+
+# A service that was away is found again within seconds; gRPC itself would let pauses grow to two minutes.
+CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 3_000),
+)
 
 log = structlog.get_logger()
 Background = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -54,6 +62,7 @@ class App(Generic[S]):
         self.nats = client
         self.bus = Bus(client, name, self.clock)
         self.checks: dict[str, Check] = {"bus": self.bus_is_connected}
+        self.burdens: dict[str, Burden] = {}
         self.backgrounds: list[tuple[str, Background]] = []
         self.registers: list[Callable[[grpc.aio.Server], None]] = []
         self.http_apps: list[ASGIApp] = []
@@ -110,6 +119,11 @@ class App(Generic[S]):
 
         self.background(subscription.durable, runner.run)
         self.ready_when(subscription.durable, is_bound)
+        self.strained_when(subscription.durable, runner)
+
+    def strained_when(self, name: str, runner: Runner) -> None:
+        """Tell in /readyz that a consumer has more waiting than `bus_strain_events`; the service stays ready."""
+        self.burdens[name] = lambda: runner.pending > self.settings.bus_strain_events
 
     def keep_dead_letters(self) -> None:
         """Run the keeper of dead letters."""
@@ -148,7 +162,7 @@ class App(Generic[S]):
 
     def channel(self, target: str) -> grpc.aio.Channel:
         """A channel to another service; give every call a timeout and `internal_metadata` or `forward_metadata`."""
-        channel = grpc.aio.insecure_channel(target, options=[("grpc.keepalive_time_ms", 30_000)])
+        channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self.on_close(channel.close)
         return channel
 
@@ -166,7 +180,7 @@ class App(Generic[S]):
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping` is set."""
         settings = self.settings
-        ops, ops_task = await start_http(ops_app(self.checks), settings.host, settings.ops_port)
+        ops, ops_task = await start_http(ops_app(self.checks, self.burdens), settings.host, settings.ops_port)
         servers, tasks = [ops], [ops_task]
         for asgi_app in self.http_apps:
             server, task = await start_http(asgi_app, settings.host, settings.http_port)

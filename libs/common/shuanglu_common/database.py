@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import asyncpg
 import structlog
 from sqlalchemy import BigInteger, Column, Identity, LargeBinary, MetaData, String, Table, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -21,6 +22,10 @@ from shuanglu_common.telemetry import inject
 RELAY_BATCH = 100
 RELAY_POLL_S = 1.0
 QUERY_TIMEOUT_S = 15.0
+# SQLSTATE (PostgreSQL, appendix A) of what passes by itself: lost connections, no room for memory, disk or connections,
+# an operator or a failover at work, a deadlock, trouble of the machine, a primary that has become a standby.
+PASSING = ("08", "53", "57", "40", "58", "25006")
+READ_ONLY = "25006"
 
 log = structlog.get_logger()
 
@@ -109,6 +114,19 @@ class Outbox:
             return int((await connection.execute(select(func.count()).select_from(self.table))).scalar_one())
 
 
+def sqlstate(error: DBAPIError | asyncpg.PostgresError) -> str:
+    """The server's code for an error, from SQLAlchemy's wrapping or, while connecting, from the driver itself."""
+    source = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(source, "sqlstate", None) or "")
+
+
+def lost(error: DBAPIError | asyncpg.PostgresError) -> bool:
+    """Whether the connection broke."""
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or isinstance(error.orig, (OSError, TimeoutError))
+    )
+
+
 class Database:
     """A service's own schema. Every table has `tenant` first in its keys and conditions."""
 
@@ -129,16 +147,20 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end, rolled back on an error.
 
-        Raises DatabaseUnavailable for lost connections; errors of statements (IntegrityError) pass through.
+        Raises DatabaseUnavailable for what passes by itself; errors of statements (IntegrityError) pass through.
         """
         try:
             async with self.engine.begin() as connection:
                 yield connection
-        except (OSError, PoolTimeoutError, TimeoutError) as error:
+        except (OSError, PoolTimeoutError, TimeoutError, asyncpg.InterfaceError) as error:
             raise DatabaseUnavailable(f"the database is away: {type(error).__name__}") from error
-        except DBAPIError as error:
-            if error.connection_invalidated or isinstance(error.orig, (OSError, TimeoutError)):
-                raise DatabaseUnavailable("the connection to the database was lost") from error
+        except (DBAPIError, asyncpg.PostgresError) as error:
+            state = sqlstate(error)
+            if state == READ_ONLY:
+                # The other side of a failover: these connections would refuse every write for ever.
+                await self.engine.dispose()
+            if state.startswith(PASSING) or lost(error):
+                raise DatabaseUnavailable(f"the database cannot do it now: {state or 'connection lost'}") from error
             raise
 
     async def ping(self) -> bool:

@@ -109,8 +109,12 @@ class TooMany(CallerError):
 
 
 class DependencyError(ShuangluError):
-    """The bus, the database, the store or another service is away or slow. Trying again later helps."""
+    """The bus, the database, the store or another service is away or slow. Trying again later helps.
 
+    `outage`: whether other work fares no better meanwhile; False for what only this one piece of work waits for.
+    """
+
+    outage: ClassVar[bool] = True
     reason = "DEPENDENCY_UNAVAILABLE"
     status = grpc.StatusCode.UNAVAILABLE
     retryable = True

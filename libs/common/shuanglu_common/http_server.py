@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import structlog
 import uvicorn
@@ -18,6 +19,8 @@ from shuanglu_common.errors import DOMAIN, ShuangluError
 from shuanglu_common.telemetry import extract, tracer
 
 Check = Callable[[], Awaitable[bool]]
+# Whether more work waits than is usual.
+Burden = Callable[[], bool]
 CHECK_TIMEOUT_S = 2.0
 HTTP_STATUS = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 13: 500, 14: 503, 15: 500, 16: 401}
 
@@ -116,8 +119,12 @@ async def passes(check: Check) -> bool:
         return False
 
 
-def ops_app(checks: Mapping[str, Check]) -> Starlette:
-    """/healthz: the process answers. /readyz: it can do its work. /metrics: Prometheus."""
+def ops_app(checks: Mapping[str, Check], burdens: Mapping[str, Burden] = MappingProxyType({})) -> Starlette:
+    """/healthz: the process answers. /readyz: it can do its work. /metrics: Prometheus.
+
+    A burden does not make a service unready: who takes work from a queue must not be stopped because the queue is long.
+    It is told as `strained`, for people and autoscalers.
+    """
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -126,7 +133,9 @@ def ops_app(checks: Mapping[str, Check]) -> Starlette:
         names = list(checks)
         results = await asyncio.gather(*(passes(checks[name]) for name in names))
         state = dict(zip(names, results, strict=True))
-        return JSONResponse({"ready": all(results), "checks": state}, 200 if all(results) else 503)
+        strained = sorted(name for name, burden in burdens.items() if burden())
+        answer = {"ready": all(results), "checks": state, "strained": strained}
+        return JSONResponse(answer, 200 if all(results) else 503)
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

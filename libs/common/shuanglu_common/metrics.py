@@ -11,6 +11,8 @@ BUS_HANDLE_SECONDS = Histogram(
     buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
 )
 BUS_IN_HAND = Gauge("shuanglu_bus_in_hand_events", "Events in a handler now.", ["consumer"])
+BUS_HELD = Gauge("shuanglu_bus_held_events", "Events in hand that wait for a system that is away.", ["consumer"])
+BUS_PENDING = Gauge("shuanglu_bus_pending_events", "Events that wait for a consumer.", ["consumer"])
 BUS_DEAD_LETTERS = Counter("shuanglu_bus_dead_letters_total", "Events moved to DEADLETTER.", ["consumer"])
 OUTBOX_PENDING = Gauge("shuanglu_outbox_pending_events", "Events in the outbox that the bus has not confirmed.")
 RPC_SECONDS = Histogram(

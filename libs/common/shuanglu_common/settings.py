@@ -44,6 +44,9 @@ class ServiceSettings(BaseSettings):
     grpc_port: int = Field(default=0, ge=0, le=65535, description="Port of the gRPC server; 0 is a free one.")
     http_port: int = Field(default=0, ge=0, le=65535, description="Port of the HTTP server; 0 is a free one.")
     models_dir: Path = Field(default=Path("build/models"), description="Folder with the model weights.")
+    bus_strain_events: int = Field(
+        default=500, ge=1, description="Waiting events of one consumer above which /readyz tells that it is strained."
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )

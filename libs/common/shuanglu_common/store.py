@@ -7,6 +7,8 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -19,7 +21,7 @@ from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu_common.clock import Clock
 from shuanglu_common.errors import DamagedData, DependencyError, NotFound
 from shuanglu_common.metrics import STORE_BYTES, STORE_SECONDS
-from shuanglu_common.sealing import Sealer, expiry_us
+from shuanglu_common.sealing import SealBroken, Sealer, expiry_us
 from shuanglu_common.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 # What an operator took out of the way; no tenant begins with an underscore.
 REMOVED = "_removed/"
 PART_BYTES = 8 << 20
+# Bytes that came or went wrong are moved again so often before they count as wrong in the store itself.
+MOVES = 3
+# Threads of the adapter: a store that hangs must not take the threads that others of the process wait for.
+THREADS = 16
 CHUNK_BYTES = 256 << 10
 T = TypeVar("T")
 
@@ -117,6 +123,7 @@ class S3ObjectStore:
     def __init__(self, settings: ServiceSettings) -> None:
         """Connects on first use."""
         self.bucket = settings.s3_bucket
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self.client: S3Client = boto3.client(
             "s3",
             endpoint_url=settings.s3_endpoint,
@@ -125,7 +132,8 @@ class S3ObjectStore:
             aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
             config=Config(
                 connect_timeout=3,
-                read_timeout=30,
+                read_timeout=20,
+                max_pool_connections=THREADS,
                 retries={"max_attempts": 3, "mode": "standard"},
                 s3={"addressing_style": "path"},
                 request_checksum_calculation="when_required",
@@ -137,7 +145,7 @@ class S3ObjectStore:
         """Run a store call in a thread, timed, its errors translated."""
         started = time.monotonic()
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.get_running_loop().run_in_executor(self.threads, work)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in {"404", "NoSuchKey", "NotFound"}:
@@ -150,16 +158,22 @@ class S3ObjectStore:
 
     async def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> ObjectRef:
         """See ObjectStore."""
-        digest = hashlib.sha256(data).hexdigest()
-        etag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
         def work() -> str:
             return self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)["ETag"]
 
-        if await self.call("put", work) != etag:
-            raise ChecksumWrong("the store received other bytes", key=key)
+        await self.send("put", key, data, work)
         STORE_BYTES.labels("put").inc(len(data))
-        return ObjectRef(key=key, size_bytes=len(data), sha256=digest)
+        return ObjectRef(key=key, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+    async def send(self, operation: str, key: str, data: bytes, work: Callable[[], str]) -> str:
+        """Repeat what sends bytes until the ETag says that they arrived; the ETag. Raises ChecksumWrong."""
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        for _ in range(MOVES):
+            etag = await self.call(operation, work)
+            if etag.strip('"') == md5:
+                return etag
+        raise ChecksumWrong("the store received other bytes", key=key)
 
     async def put_file(self, key: str, path: Path, progress: Callable[[int], None] | None = None) -> ObjectRef:
         """See ObjectStore. Parts of 8 MiB, each confirmed by its MD5."""
@@ -209,17 +223,17 @@ class S3ObjectStore:
                         Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body
                     )["ETag"]
 
-                etag = await self.call("put_part", work)
-                if etag.strip('"') != hashlib.md5(data, usedforsecurity=False).hexdigest():
-                    raise ChecksumWrong("the store received other bytes", key=key)
-                parts.append({"PartNumber": number, "ETag": etag})
+                parts.append({"PartNumber": number, "ETag": await self.send("put_part", key, data, work)})
                 stored += len(data)
                 if progress:
                     progress(stored)
         return total.hexdigest(), parts
 
     async def get(self, ref: ObjectRef) -> bytes:
-        """See ObjectStore."""
+        """See ObjectStore. Bytes that do not fit are read again: they may have been damaged on the way."""
+        for _ in range(MOVES - 1):
+            with suppress(ChecksumWrong):
+                return verify(ref, await self.read(ref.key))
         return verify(ref, await self.read(ref.key))
 
     async def read(self, key: str) -> bytes:
@@ -382,11 +396,19 @@ class SealedStore:
         return data
 
     async def read(self, tenant: str, session_id: str, name: str) -> bytes | None:
-        """Open by name; None if it is missing or has expired. Raises SealBroken."""
-        try:
-            sealed = await self.store.read(self.key(tenant, session_id, name))
-        except ObjectMissing:
-            return None
-        data = self.sealer.open(tenant, session_id, name, sealed)
+        """Open by name; None if it is missing or has expired. Raises SealBroken.
+
+        What does not open is read again: it may have been damaged on the way.
+        """
+        for left in reversed(range(MOVES)):
+            try:
+                sealed = await self.store.read(self.key(tenant, session_id, name))
+                data = self.sealer.open(tenant, session_id, name, sealed)
+                break
+            except ObjectMissing:
+                return None
+            except SealBroken:
+                if not left:
+                    raise
         end = expiry_us(sealed)
         return None if end and end <= self.clock.now_us() else data

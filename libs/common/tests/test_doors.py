@@ -1,5 +1,6 @@
 """Token, role and typed errors at the gRPC and the HTTP door, over real sockets."""
 
+import asyncio
 import json
 import socket
 import time
@@ -80,6 +81,9 @@ class Sessions(session_service_pb2_grpc.SessionServiceServicer):
     async def GetSession(self, request: Any, context: Any) -> Any:  # noqa: N802
         current_principal().require_session(request.session_id)
         return session_service_pb2.GetSessionResponse()
+
+    async def CreateOrder(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await asyncio.sleep(30)
 
     async def ListSessions(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise RuntimeError("张三 110101199003070000")
@@ -192,6 +196,12 @@ async def test_an_unforeseen_error_tells_nothing_of_its_text(channel: grpc.aio.C
     code, reason, text = await failure(call)
     assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "张三" not in text
+
+
+async def test_a_call_that_takes_too_long_says_so_before_the_caller_stops_listening(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    call = stub.CreateOrder(session_service_pb2.CreateOrderRequest(), metadata=bearer(token()), timeout=1)
+    assert (await failure(call))[:2] == (grpc.StatusCode.DEADLINE_EXCEEDED, "SERVICE_TOO_SLOW")
 
 
 async def test_a_stream_ends_with_its_typed_error(channel: grpc.aio.Channel) -> None:
@@ -316,6 +326,13 @@ async def test_the_http_door_asks_for_a_token_too(verifier: TokenVerifier) -> No
     assert public.status_code == 200
 
 
+async def test_a_long_queue_is_told_and_leaves_the_service_ready() -> None:
+    transport = httpx.ASGITransport(ops_app({}, {"idle": lambda: False, "flooded": lambda: True}))
+    async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+        ready = await client.get("/readyz")
+    assert (ready.status_code, ready.json()["strained"]) == (200, ["flooded"])
+
+
 async def test_readiness_tells_which_check_fails() -> None:
     async def holds() -> bool:
         return True
@@ -333,5 +350,6 @@ async def test_readiness_tells_which_check_fails() -> None:
     await task
     assert ready.status_code == 503
     assert ready.json()["checks"] == {"good": True, "bad": False}
+    assert ready.json()["strained"] == []
     assert healthy.status_code == 200
     assert "shuanglu_bus_handled_total" in metrics.text

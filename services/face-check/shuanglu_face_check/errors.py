@@ -18,5 +18,6 @@ class PhotoUnreadable(DamagedData):
 class EarlierSegmentMissing(DependencyError):
     """A track's first segments are not all there yet, so its reference cannot be told."""
 
+    outage = False
     reason = "EARLIER_SEGMENT_MISSING"
     help = "It is tried again; if it lasts, look for the segment in the store and in media-ingest's log."

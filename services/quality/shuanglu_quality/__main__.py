@@ -45,6 +45,7 @@ async def build(app: App[QualitySettings]) -> None:
     )
     for partition in range(PARTITIONS):
         runner = Runner(app.bus, partition_subscription(partition, folds), settings.stop_timeout_s)
+        app.strained_when(durable(partition), runner)
 
         async def fold(stopping: asyncio.Event, partition: int = partition, runner: Runner = runner) -> None:
             await leases.hold(f"partition-{partition}", runner.run, stopping)

@@ -68,6 +68,7 @@ class PageTokenInvalid(InvalidInput):
 class FoldConflict(DependencyError):
     """The stored fold has changed since it was read."""
 
+    outage = False
     reason = "FOLD_CONFLICT"
 
 

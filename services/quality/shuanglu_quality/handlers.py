@@ -18,7 +18,6 @@ log = structlog.get_logger()
 BATCH = 64
 # The runner's beats keep messages in hand alive, so this is only how soon those of a crashed process come back.
 ACK_WAIT_S = 10.0
-MAX_DELIVER = 8
 
 
 def durable(partition: int) -> str:
@@ -39,7 +38,6 @@ def partition_subscription(partition: int, folds: Folds) -> BatchSubscription:
         handler=handle,
         batch=BATCH,
         ack_wait_s=ACK_WAIT_S,
-        max_deliver=MAX_DELIVER,
     )
 
 

@@ -89,6 +89,7 @@ class ReplayPartNotFound(NotFound):
 class ProofNotReady(DependencyError):
     """The segments' hashes of a judged track have not come in yet."""
 
+    outage = False
     reason = "PROOF_NOT_READY"
     help = "Wait: the event of the stored track is still on its way."
 
@@ -135,5 +136,6 @@ class RenderingFailed(InternalError):
 class PressStuck(DependencyError):
     """The press died or took too long, without any still as well."""
 
+    outage = False
     reason = "PRESS_STUCK"
     help = "Look at the memory and processor time that the service may use."

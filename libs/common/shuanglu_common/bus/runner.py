@@ -1,13 +1,15 @@
 """Runs subscriptions: a small pull loop on nats-py (docs/adr/0001-own-runner-on-nats-py.md says why not FastStream).
 
 For each message: decode, handle, publish what the handler returned, acknowledge. From receipt on, a beat tells the bus
-that work goes on, so `ack_wait` may be short and a crashed worker's message comes back soon. A consumer that somebody
-deleted is made again. When the service stops no more messages are taken, and those in hand are finished or returned.
+that work goes on, so `ack_wait` may be short and a crashed worker's message comes back soon. While a system that the
+work needs is away its message stays in hand and the work is tried again: so an outage takes no new messages, spends no
+deliveries and ends nothing in DEADLETTER. A consumer that somebody deleted is made again. When the service stops no
+more messages are taken, and those in hand are finished or returned.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -22,12 +24,14 @@ from opentelemetry import trace
 from shuanglu_common.bus.bus import Bus
 from shuanglu_common.bus.events import Event, NewEvent, decode
 from shuanglu_common.bus.subscription import BatchSubscription, Subscription
-from shuanglu_common.errors import ShuangluError
-from shuanglu_common.metrics import BUS_HANDLE_SECONDS, BUS_HANDLED, BUS_IN_HAND
+from shuanglu_common.errors import DependencyError, ShuangluError
+from shuanglu_common.metrics import BUS_HANDLE_SECONDS, BUS_HANDLED, BUS_HELD, BUS_IN_HAND, BUS_PENDING
 from shuanglu_common.telemetry import extract, tracer
 
 FETCH_S = 2.0
 RECONNECT_S = 1.0
+HOLD_PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+LAG_EVERY_S = 5.0
 
 log = structlog.get_logger()
 
@@ -60,10 +64,23 @@ class Runner:
         self.wanted = wanted
         self.stop_timeout_s = stop_timeout_s
         self.tasks: set[asyncio.Task[None]] = set()
+        self.stopping = asyncio.Event()
         self.healthy = False
+        self.pending = 0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Take and handle messages until `stopping` is set, then finish what is in hand."""
+        self.stopping = stopping
+        lag = asyncio.create_task(self.watch_lag())
+        try:
+            await self.take_until(stopping)
+            await self.finish()
+        finally:
+            lag.cancel()
+            BUS_PENDING.labels(self.wanted.durable).set(0)
+
+    async def take_until(self, stopping: asyncio.Event) -> None:
+        """Take and start on messages; what was lost is bound again."""
         subscription: JetStreamContext.PullSubscription | None = None
         while not stopping.is_set():
             try:
@@ -78,7 +95,15 @@ class Runner:
                 subscription = None
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), RECONNECT_S)
-        await self.finish()
+
+    async def watch_lag(self) -> None:
+        """Keep the count of waiting messages."""
+        while True:
+            with suppress(NatsError, OSError, TimeoutError):
+                info = await self.bus.jetstream.consumer_info(self.wanted.stream, self.wanted.durable)
+                self.pending = info.num_pending or 0
+                BUS_PENDING.labels(self.wanted.durable).set(self.pending)
+            await asyncio.sleep(LAG_EVERY_S)
 
     async def take(self, subscription: JetStreamContext.PullSubscription, stopping: asyncio.Event) -> None:
         """Fetch as many messages as there are free hands and start on them; what comes after the stop goes back."""
@@ -119,8 +144,7 @@ class Runner:
         outcome = "returned"
         try:
             async with self.beating([message]):
-                events = await self.dispatch(wanted, message)
-                await self.bus.publish_all(events)
+                await self.outlast(lambda: self.work(wanted, message))
                 # Not waited for: a lost acknowledgement means one more delivery, and handlers are idempotent.
                 await message.ack()
             outcome = "done"
@@ -132,6 +156,29 @@ class Runner:
         finally:
             BUS_HANDLED.labels(wanted.durable, outcome).inc()
             BUS_HANDLE_SECONDS.labels(wanted.durable).observe(time.monotonic() - started)
+
+    async def work(self, wanted: Subscription, message: Msg) -> None:
+        """Handle, and publish what follows."""
+        await self.bus.publish_all(await self.dispatch(wanted, message))
+
+    async def outlast(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do the work; again and again while a system is away, up to `hold_s` or the stop. Raises the last error."""
+        held = BUS_HELD.labels(self.wanted.durable)
+        until = time.monotonic() + self.wanted.hold_s
+        tries = 0
+        while True:
+            try:
+                return await work()
+            except DependencyError as error:
+                pause_s = HOLD_PAUSES_S[min(tries, len(HOLD_PAUSES_S) - 1)]
+                if not error.outage or self.stopping.is_set() or time.monotonic() + pause_s > until:
+                    raise
+                log.warning(
+                    "event.held", consumer=self.wanted.durable, reason=error.reason, tries=tries + 1, error=error
+                )
+            tries += 1
+            with held.track_inprogress(), suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), pause_s)
 
     async def dispatch(self, wanted: Subscription, message: Msg) -> Sequence[NewEvent]:
         """Decode and call the handler of the event's class, inside the trace of its producer."""
@@ -171,7 +218,11 @@ class Runner:
                     f"process {wanted.stream}", extract(message.headers), trace.SpanKind.CONSUMER
                 ),
             ):
-                await self.bus.publish_all(await wanted.handler([event for _, event in batch]))
+
+                async def work() -> None:
+                    await self.bus.publish_all(await wanted.handler([event for _, event in batch]))
+
+                await self.outlast(work)
             await asyncio.gather(*(message.ack() for message, _ in batch))
             BUS_HANDLED.labels(wanted.durable, "done").inc(len(batch))
         except asyncio.CancelledError:
