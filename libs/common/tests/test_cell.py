@@ -21,7 +21,7 @@ from cell_inmates import BITES, MEALS, Spoiled
 
 from shuanglu_common.cell.cell import Cell, Cells
 from shuanglu_common.cell.confine import CellLimits
-from shuanglu_common.cell.errors import CellCrashed, CellFailed, CellLost, CellMemory, CellTimeout
+from shuanglu_common.cell.errors import CellCrashed, CellFailed, CellKilled, CellLost, CellMemory, CellTimeout
 from shuanglu_common.cell.process import CellSpec
 
 MIB = 1 << 20
@@ -112,7 +112,7 @@ async def test_a_typed_error_arrives_as_itself_and_the_child_lives_on(cell: Cell
         ("shout", (b"\x00\x00\x00\x02\x92\x01",), CellCrashed, "cannot be read"),
         ("shout", (b"\x00\x00\x00\x01\x01",), CellCrashed, "not an answer"),
         ("shout", (b"\x00\x00\x03\xe8" + b"\x91" * 1000,), CellCrashed, "cannot be read"),
-        ("hang_up", (), CellCrashed, "SIGKILL"),
+        ("hang_up", (), CellKilled, "killed"),
         ("no_such_function", (), CellCrashed, "exit code 1"),
     ],
 )

@@ -159,6 +159,8 @@ def _gives_something(path: Path, index: int) -> bool:
 def _decodes(packet: Any) -> bool:
     try:
         return bool(packet.decode())
+    except MemoryError:  # the file's need, not its damage: the reader's limit is told
+        raise
     except (FFmpegError, ValueError):
         return False
 

@@ -78,6 +78,8 @@ class Packets:
                 for packet in self._container.demux(self._sources):
                     errors = 0
                     yield packet
+            except MemoryError:  # the file's need, not its damage: the reader's limit is told
+                raise
             except FFmpegError:
                 errors += 1
                 self._suspect.update(self.faults)

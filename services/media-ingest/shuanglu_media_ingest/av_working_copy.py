@@ -64,6 +64,8 @@ class WorkingVideo:
         """Pictures of a sane size. A decoder that conceals damage shows what players show; it counts all the same."""
         try:
             frames = packet.decode() if packet is not None else self._source.decode(None)
+        except MemoryError:  # the file's need, not its damage: the reader's limit is told
+            raise
         except (FFmpegError, ValueError):
             self.undecodable += 1
             return []
@@ -161,6 +163,8 @@ class WorkingAudio:
         """Sound that is ready now. What cannot be decoded is left out and counted."""
         try:
             frames = packet.decode()
+        except MemoryError:  # the file's need, not its damage: the reader's limit is told
+            raise
         except (FFmpegError, ValueError):
             self.undecodable += 1
             return []
@@ -170,6 +174,8 @@ class WorkingAudio:
         """The rest. Raises FileDamaged if not a single sample could be decoded."""
         try:
             frames = self._source.decode(None)
+        except MemoryError:  # the file's need, not its damage: the reader's limit is told
+            raise
         except (FFmpegError, ValueError):
             frames = []
         units = [unit for frame in frames for unit in self._encode(frame)]

@@ -1,9 +1,9 @@
 """The child's life: confine itself, load its module, serve one call after the other until the service is gone.
 
-A module of a cell has a function `open_cell(arguments)` that gives what can be called, by name, and a plain value that
-says what was opened. Functions take and give plain values (`frames`); a generator's values go out one by one, no faster than
-the service takes them. Typed errors (ShuangluError) reach the caller by their reason. Optional: `COUNTERS`, Prometheus
-counters whose growth is told to the service with each answer.
+A module of a cell has a function `open_cell(arguments)`: it gives what can be called, by name, and a plain value that
+says what was opened. Functions take and give plain values (`frames`); a generator's values go out one by one, no faster
+than the service takes them. Typed errors (ShuangluError) reach the caller by their reason. Optional: `COUNTERS`,
+Prometheus counters whose growth is told to the service with each answer.
 """
 
 import errno

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from shuanglu_common.cell import child, frames
 from shuanglu_common.cell.confine import CellLimits, environment
-from shuanglu_common.cell.errors import CellCrashed, CellFailed, CellMemory, CellTimeout
+from shuanglu_common.cell.errors import CellCrashed, CellFailed, CellKilled, CellMemory, CellTimeout
 from shuanglu_common.cell.metrics import CELLS_ALIVE, CELLS_ENDED, CELLS_STARTED
 from shuanglu_common.errors import ShuangluError
 
@@ -98,9 +98,9 @@ class CellProcess:
             raise
         return self.opened
 
-    async def call(self, function: str, *parameters: Any) -> Any:
+    async def call(self, function: str, *parameters: Any, timeout_s: float | None = None) -> Any:
         """The function's value. Raises CellFailed, and its typed errors; after CellFailed the child is gone."""
-        return await self._last([function, parameters], self.spec.timeout_s)
+        return await self._last([function, parameters], timeout_s or self.spec.timeout_s)
 
     async def begin(self, function: str, *parameters: Any) -> None:
         """Call a function that gives many values; `following` has them. Raises CellFailed."""
@@ -248,6 +248,8 @@ class CellProcess:
             return CellMemory("it died near its memory limit")
         if killed_by == signal.SIGXCPU:
             return CellTimeout("it used up its core-seconds")
+        if killed_by == signal.SIGKILL:
+            return CellKilled("it was killed from outside")
         name = signal.Signals(killed_by).name if exit_code < 0 else f"exit code {exit_code}"
         return CellCrashed(f"it ended by {name}")
 
