@@ -15,7 +15,7 @@ readonly BUF_VERSION=1.75.0
 # Tools for tests, checks and code generation; what the packages themselves need stands in their pyproject.toml.
 readonly TOOLS=(
   boto3-stubs googleapis-common-protos grpcio-tools hypothesis import-linter jsonschema mypy mypy-boto3-s3 mypy-protobuf
-  pypdfium2 pytest pytest-asyncio pytest-cov pytest-timeout rapidfuzz ruff tuspy types-grpcio types-jsonschema
+  pypdfium2 pytest pytest-asyncio pytest-cov pytest-timeout rapidfuzz ruff schemathesis tuspy types-grpcio types-jsonschema
   types-protobuf types-PyYAML
 )
 # What scripts/models.py needs to prepare the models.

@@ -1,8 +1,9 @@
 """The gRPC server of a service: token and role on every call, typed errors, traces, metrics."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -15,11 +16,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from opentelemetry import trace
 
 from shuanglu_common.auth import CURRENT, TokenVerifier, authorise, bearer, is_open
-from shuanglu_common.errors import DOMAIN, InternalError, InvalidInput, ShuangluError
+from shuanglu_common.errors import DOMAIN, DependencyError, InternalError, InvalidInput, ShuangluError
 from shuanglu_common.metrics import RPC_SECONDS
 from shuanglu_common.telemetry import extract, tracer
 
 MAX_MESSAGE_BYTES = 8 << 20
+LAST_WORD_S = 0.2
 
 Reader = Callable[[bytes], Any]
 log = structlog.get_logger()
@@ -30,6 +32,14 @@ class MessageUnreadable(InvalidInput):
 
     reason = "REQUEST_INVALID"
     help = "Build the request from the contracts in protos/."
+
+
+class CallTooSlow(DependencyError):
+    """The caller's time ran out before the answer was there."""
+
+    reason = "SERVICE_TOO_SLOW"
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    help = "请稍后重试。Try again in a few seconds."
 
 
 class Unforeseen(InternalError):
@@ -86,7 +96,8 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         async def call(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             with watched(method, context) as outcome:
                 try:
-                    return await inner(self.admit(method, context, data, read), context)
+                    async with in_time(context):
+                        return await inner(self.admit(method, context, data, read), context)
                 except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
                     outcome.append(translate(method, error))
                 return await abort(context, outcome[0])
@@ -124,6 +135,20 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         CURRENT.set(principal)
         structlog.contextvars.bind_contextvars(tenant=principal.tenant)
         return request
+
+
+@asynccontextmanager
+async def in_time(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    """Ends the work a little before the caller stops listening, so that it still hears why. Raises CallTooSlow."""
+    remaining = context.time_remaining()
+    limit = asyncio.timeout(None if remaining is None else max(remaining - LAST_WORD_S, remaining * 0.8))
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if limit.expired():
+            raise CallTooSlow("服务超时。The service did not answer in time.") from error
+        raise
 
 
 def request_of(data: bytes, read: Reader) -> Any:

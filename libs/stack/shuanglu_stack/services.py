@@ -36,7 +36,16 @@ SERVICES = (
     ServiceSpec("quality", grpc=True, migrates=True),
     ServiceSpec("report", grpc=True, http=True, migrates=True),
 )
-INFRASTRUCTURE_PORTS = ("nats", "nats-monitor", "postgres", "s3", "gateway", "envoy-admin", "envoy-ops", "gateway-check")
+INFRASTRUCTURE_PORTS = (
+    "nats",
+    "nats-monitor",
+    "postgres",
+    "s3",
+    "gateway",
+    "envoy-admin",
+    "envoy-ops",
+    "gateway-check",
+)
 
 
 def process_names(spec: ServiceSpec, replicas: Mapping[str, int]) -> Iterator[str]:

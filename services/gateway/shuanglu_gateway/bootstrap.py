@@ -75,8 +75,13 @@ def public_listener(settings: GatewaySettings) -> Config:
         always_set_request_id_in_response=True,
         server_name="shuanglu",
         stream_idle_timeout="300s",
-        request_headers_timeout="10s",
-        common_http_protocol_options={"idle_timeout": "3600s", "headers_with_underscores_action": "REJECT_REQUEST"},
+        request_headers_timeout=f"{settings.header_timeout_s}s",
+        max_request_headers_kb=settings.max_header_kib,
+        common_http_protocol_options={
+            "idle_timeout": f"{settings.idle_timeout_s}s",
+            "headers_with_underscores_action": "REJECT_REQUEST",
+            "max_headers_count": settings.max_headers,
+        },
         http2_protocol_options={
             "max_concurrent_streams": 128,
             "initial_stream_window_size": BUFFER_BYTES,
@@ -93,7 +98,13 @@ def public_listener(settings: GatewaySettings) -> Config:
         "name": "public",
         "address": address(settings.host, settings.port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "filter_chains": [{"transport_socket": tls(settings), "filters": [http]}],
+        "filter_chains": [
+            {
+                "transport_socket": tls(settings),
+                "transport_socket_connect_timeout": f"{settings.header_timeout_s}s",
+                "filters": [http],
+            }
+        ],
     }
 
 
@@ -113,6 +124,8 @@ def ops_listener(settings: GatewaySettings) -> Config:
     return {
         "name": "ops",
         "address": address(settings.ops_host, settings.ops_port),
+        # Probes and metrics must get in when callers fill the house.
+        "ignore_global_conn_limit": True,
         "filter_chains": [{"filters": [http]}],
     }
 
@@ -126,7 +139,7 @@ def bootstrap(settings: GatewaySettings) -> Config:
     name = "envoy.resource_monitors.global_downstream_max_connections"
     return {
         "node": {"id": "gateway", "cluster": "gateway"},
-        "admin": {"address": address("127.0.0.1", settings.admin_port)},
+        "admin": {"address": address("127.0.0.1", settings.admin_port), "ignore_global_conn_limit": True},
         "overload_manager": {"resource_monitors": [{"name": name, "typed_config": monitor}]},
         "static_resources": {
             "listeners": [public_listener(settings), ops_listener(settings)],

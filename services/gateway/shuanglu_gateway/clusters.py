@@ -7,6 +7,7 @@ ADMIN = "admin"
 COLLECTOR = "otel-collector"
 UPLOADS = "media-ingest-http"
 REPLAY = "report-http"
+CHECK = "gateway-check"
 
 
 def endpoint(host: str, port: int) -> Config:
@@ -45,6 +46,7 @@ def clusters(settings: GatewaySettings) -> list[Config]:
     web = {
         UPLOADS: settings.media_ingest_http_target,
         REPLAY: settings.report_http_target,
+        CHECK: settings.check_target,
         ADMIN: f"127.0.0.1:{settings.admin_port}",
     }
     if settings.otlp_endpoint:

@@ -1,10 +1,15 @@
 """The public listener's HTTP filters, in the order in which a request passes them."""
 
+from .clusters import CHECK
 from .config import Config, typed
 from .contracts import SERVICES
 from .settings import GatewaySettings
 
 JWT = "envoy.filters.http.jwt_authn"
+CHECKER = "envoy.filters.http.ext_authz"
+REFILL_S = 10
+# A check takes a millisecond; a MiB of JSON twenty.
+CHECK_TIMEOUT = "5s"
 # Open without a token: health says nothing, and a replay link carries its own signature.
 OPEN = ({"path": "/healthz"}, {"prefix": "/hls/"})
 
@@ -49,6 +54,7 @@ def bucket(tokens: int, interval_s: int) -> Config:
 def limiter(settings: GatewaySettings) -> Config:
     """A bucket for each subject of each tenant, so that nobody uses up another's share; one for all together."""
     always = {"default_value": {"numerator": 100}}
+    own = bucket(settings.requests_per_10s, REFILL_S)
     return typed(
         "filters.http.local_ratelimit.v3.LocalRateLimit",
         stat_prefix="public",
@@ -57,11 +63,31 @@ def limiter(settings: GatewaySettings) -> Config:
         filter_enforced=always,
         max_dynamic_descriptors=10_000,
         rate_limited_as_resource_exhausted=True,
+        # At the latest by then the bucket is full again; RFC 9110 §10.2.3.
+        response_headers_to_add=[{"header": {"key": "retry-after", "value": str(REFILL_S)}}],
         enable_x_ratelimit_headers="DRAFT_VERSION_03",
         rate_limits=[{"actions": [claim("tenant"), claim("sub")]}],
-        descriptors=[
-            {"entries": [{"key": "tenant"}, {"key": "sub"}], "token_bucket": bucket(settings.requests_per_10s, 10)}
-        ],
+        descriptors=[{"entries": [{"key": "tenant"}, {"key": "sub"}], "token_bucket": own}],
+    )
+
+
+def checker(settings: GatewaySettings) -> Config:
+    """Shows the body of a JSON request to the checker beside Envoy, which says what the transcoder would drop silently.
+
+    Fails closed: without its answer the request is refused (503). It runs on the routes of JSON alone.
+    """
+    server = {
+        "server_uri": {"uri": f"http://{settings.check_target}", "cluster": CHECK, "timeout": CHECK_TIMEOUT},
+        "path_prefix": "/check",
+    }
+    return typed(
+        "filters.http.ext_authz.v3.ExtAuthz",
+        http_service=server,
+        with_request_body={"max_request_bytes": settings.max_json_bytes},
+        # The checker needs no token; the one before it was checked already.
+        disallowed_headers={"patterns": [{"exact": "authorization"}]},
+        failure_mode_allow=False,
+        status_on_error={"code": "ServiceUnavailable"},
     )
 
 
@@ -77,7 +103,11 @@ def transcoder(settings: GatewaySettings) -> Config:
             "always_print_primitive_fields": True,
             "stream_newline_delimited": True,
         },
-        request_validation_options={"reject_unknown_method": True, "reject_unknown_query_parameters": True},
+        request_validation_options={
+            "reject_unknown_method": True,
+            "reject_unknown_query_parameters": True,
+            "reject_binding_body_field_collisions": True,
+        },
         max_request_body_size=settings.max_json_bytes,
         max_response_body_size=settings.max_answer_bytes,
     )
@@ -89,8 +119,10 @@ def http_filters(settings: GatewaySettings) -> list[Config]:
         "envoy.filters.http.cors": typed("filters.http.cors.v3.Cors"),
         JWT: jwt(settings),
         "envoy.filters.http.local_ratelimit": limiter(settings),
+        CHECKER: checker(settings),
         "envoy.filters.http.grpc_web": typed("filters.http.grpc_web.v3.GrpcWeb"),
         "envoy.filters.http.grpc_json_transcoder": transcoder(settings),
         "envoy.filters.http.router": typed("filters.http.router.v3.Router"),
     }
-    return [{"name": name, "typed_config": config} for name, config in chain.items()]
+    # The checker is switched on by the routes that need it.
+    return [{"name": name, "typed_config": config, "disabled": name == CHECKER} for name, config in chain.items()]

@@ -62,8 +62,16 @@ REFUSALS = (
         "没有此路径。There is nothing at this path.",
         "see docs/api.md for the paths; internal calls are not open here",
     ),
-    Refusal(408, 4, 2, "REQUEST_TOO_SLOW", "请求超时。The request did not arrive in time.", "send it again"),
+    Refusal(408, 4, 4, "REQUEST_TOO_SLOW", "请求超时。The request did not arrive in time.", "send it again"),
     Refusal(413, 8, 2, "BODY_TOO_LARGE", "请求体过大。The body is too large.", "send recordings by tus to /files/"),
+    Refusal(
+        431,
+        8,
+        2,
+        "HEADERS_TOO_LARGE",
+        "请求头过大或过多。The request has too many headers, or too large ones.",
+        "send fewer and shorter headers; long values belong in the body",
+    ),
     Refusal(
         429,
         8,
@@ -84,7 +92,7 @@ REFUSALS = (
     Refusal(
         504,
         4,
-        14,
+        4,
         "SERVICE_TOO_SLOW",
         "服务超时。The service behind did not answer in time.",
         "try again in a few seconds",
@@ -134,6 +142,13 @@ def for_health() -> Config:
     return {"filter": {"status_code_filter": success}, "body_format_override": as_is}
 
 
+def for_checked() -> Config:
+    """What the checker of JSON bodies says is said in the same form already (UAEX: an external service refused)."""
+    said = {"filters": [{"response_flag_filter": {"flags": ["UAEX"]}}, has_status(REFUSALS[0])]}
+    as_is = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
+    return {"filter": {"and_filter": said}, "body_format_override": as_is}
+
+
 def body(code: int, message: str, reason: str, help_text: str) -> Config:
     """The JSON body. `detail` is Envoy's own word, such as `Jwt is expired`."""
     metadata = {"help": help_text, "detail": "%LOCAL_REPLY_BODY%", "request_id": "%REQ(X-REQUEST-ID)%"}
@@ -157,7 +172,7 @@ def for_json(refusal: Refusal) -> Config:
 def local_replies(refusals: Sequence[Refusal] = REFUSALS) -> Config:
     """`local_reply_config` of the public listener; the first mapper that fits is taken."""
     return {
-        "mappers": [for_health(), *map(for_grpc, refusals), *map(for_json, refusals)],
+        "mappers": [for_health(), for_checked(), *map(for_grpc, refusals), *map(for_json, refusals)],
         "body_format": body(
             13, "网关内部错误。The gateway could not answer.", "GATEWAY_ERROR", "give the request_id to operations"
         ),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from .clusters import REPLAY, UPLOADS
 from .config import Config, typed
 from .contracts import PublicCall
+from .filters import CHECKER
 from .settings import GatewaySettings
 
 # What a browser's page may send and read, tus included (https://tus.io/protocols/resumable-upload).
@@ -34,24 +35,41 @@ def call_route(call: PublicCall, settings: GatewaySettings) -> Config:
     if call.stream:
         action |= {"timeout": "0s", "idle_timeout": "120s"}
     else:
-        # A caller's own `grpc-timeout` goes on to the service. `max_stream_duration` would switch this timeout off.
-        action |= {"timeout": f"{settings.request_timeout_s}s"}
+        # From the first byte on: `timeout` begins when the request has arrived, which a slow sender never lets happen.
+        # A caller's own `grpc-timeout` goes on to the service.
+        action |= limited(settings)
     return {"match": {"path": call.path}, "route": action}
 
 
-def json_route() -> Config:
-    """Where a JSON request waits before it is transcoded.
+def limited(settings: GatewaySettings) -> Config:
+    """Time for a whole call: 408 if the request did not arrive within it, 504 if the answer did not."""
+    return {"max_stream_duration": {"max_stream_duration": f"{settings.request_timeout_s}s"}}
 
-    The route only carries the CORS policy (a request without a route has none): the transcoder answers 404 to what it
-    does not know, and a gRPC request, which it would pass on, does not match.
+
+def json_routes(settings: GatewaySettings) -> list[Config]:
+    """Where a JSON request waits before it is transcoded: checked if it has a body or should have one.
+
+    The routes carry the CORS policy (a request without a route has none), the checker and the time that a body may
+    take. The transcoder answers 404 to what it does not know; a gRPC request, which it would pass on, does not match.
     """
-    not_grpc = {
+    not_grpc: Config = {
         "name": "content-type",
         "string_match": {"prefix": "application/grpc"},
         "invert_match": True,
         "treat_missing_header_as_empty": True,
     }
-    return {"match": {"prefix": JSON_PREFIX, "headers": [not_grpc]}, "route": {"cluster": "signaling"}}
+    reads: Config = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD|OPTIONS"}}}
+    no_body: Config = {
+        "name": "content-length",
+        "string_match": {"safe_regex": {"regex": "0?"}},
+        "treat_missing_header_as_empty": True,
+    }
+    checked = {CHECKER: typed("filters.http.ext_authz.v3.ExtAuthzPerRoute", check_settings={})}
+    action: Config = {"cluster": "signaling", **limited(settings)}
+    return [
+        {"match": {"prefix": JSON_PREFIX, "headers": [not_grpc, reads, no_body]}, "route": action},
+        {"match": {"prefix": JSON_PREFIX, "headers": [not_grpc]}, "route": action, "typed_per_filter_config": checked},
+    ]
 
 
 def plain_routes() -> list[Config]:
@@ -101,7 +119,7 @@ def route_table(calls: Sequence[PublicCall], settings: GatewaySettings) -> Confi
                 "name": "all",
                 "domains": ["*"],
                 "typed_per_filter_config": {"envoy.filters.http.cors": cors(settings)},
-                "routes": [*plain_routes(), *(call_route(call, settings) for call in calls), json_route()],
+                "routes": [*plain_routes(), *(call_route(call, settings) for call in calls), *json_routes(settings)],
             }
         ],
     }

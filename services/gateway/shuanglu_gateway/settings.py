@@ -18,6 +18,24 @@ def shared(name: str) -> AliasChoices:
     return AliasChoices(f"SHUANGLU_GATEWAY_{name.upper()}", f"SHUANGLU_{name.upper()}")
 
 
+class CheckSettings(BaseSettings):
+    """What the checker of JSON bodies needs; prefix SHUANGLU_GATEWAY_."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SHUANGLU_GATEWAY_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    check_host: str = Field(default="127.0.0.1", description="Address that the checker binds; Envoy alone calls it.")
+    check_port: Port = Field(default=7105, description="Port of the checker: checks, /healthz, /readyz, /metrics.")
+    descriptor_file: Path = Field(description="Descriptor set of the contracts (build/descriptors/shuanglu.pb).")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        validation_alias=shared("log_level"),
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )
+
+
 class GatewaySettings(BaseSettings):
     """From the environment, prefix SHUANGLU_GATEWAY_; what the services have too is also read with SHUANGLU_ alone."""
 
@@ -58,6 +76,11 @@ class GatewaySettings(BaseSettings):
     report_target: Target = Field(default="127.0.0.1:7104", description="host:port of report's gRPC.")
     report_http_target: Target = Field(default="127.0.0.1:7204", description="host:port of replay (HLS).")
 
+    check_target: Target = Field(
+        default="127.0.0.1:7105",
+        description="host:port of the checker of JSON bodies (`python -m shuanglu_gateway check`).",
+    )
+
     cors_origins: tuple[Origin, ...] = Field(
         default=(), description='Origins whose pages may call, as JSON: ["https://console.bank.example"]. Empty: none.'
     )
@@ -77,8 +100,21 @@ class GatewaySettings(BaseSettings):
     max_answer_bytes: int = Field(
         default=64 << 20, ge=1024, le=1 << 30, description="Largest answer that is turned into JSON or a PDF, in bytes."
     )
+    max_header_kib: int = Field(
+        default=16, ge=4, le=96, description="Largest head of a request (line and headers), in KiB."
+    )
+    max_headers: int = Field(default=64, ge=16, le=1000, description="Headers that a request may have.")
+    header_timeout_s: int = Field(
+        default=10, ge=1, le=600, description="Time for a TLS handshake, and for the head of a request, in seconds."
+    )
     request_timeout_s: int = Field(
-        default=30, ge=1, le=600, description="Time for a call that is not a stream, in seconds."
+        default=30,
+        ge=1,
+        le=600,
+        description="Time for a call that is not a stream, from its first byte to its answer, in seconds.",
+    )
+    idle_timeout_s: int = Field(
+        default=300, ge=1, le=3600, description="Time after which a connection without a request is closed, in seconds."
     )
     otlp_endpoint: str = Field(
         default="",

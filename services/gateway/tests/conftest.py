@@ -29,12 +29,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from shuanglu.quality.v1 import strategy_service_pb2, strategy_service_pb2_grpc
 from shuanglu.report.v1 import report_service_pb2, report_service_pb2_grpc
 from shuanglu.session.v1 import session_service_pb2, session_service_pb2_grpc
 from shuanglu_gateway.bootstrap import render
 from shuanglu_gateway.certificate import make_development_certificate
+from shuanglu_gateway.check_service import Checker
+from shuanglu_gateway.json_calls import JsonCalls
 from shuanglu_gateway.settings import GatewaySettings
 
 DESCRIPTOR = Path(__file__).parents[3] / "build" / "descriptors" / "shuanglu.pb"
@@ -224,7 +227,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> C
     return make
 
 
-def start_web(loop: Loop, app: Starlette, port: int) -> uvicorn.Server:
+def start_web(loop: Loop, app: ASGIApp, port: int) -> uvicorn.Server:
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
     asyncio.run_coroutine_threadsafe(server.serve(), loop.loop)
     return server
@@ -260,17 +263,20 @@ class Backends:
     seen: Seen
     grpc: str
     web: str
+    check: str
     nobody: str
 
 
 @pytest.fixture(scope="session")
 def backends() -> Iterator[Backends]:
-    grpc_port, web_port, nobody = free_ports(3)
+    grpc_port, web_port, check_port, nobody = free_ports(4)
     seen, loop = Seen(), Loop()
     grpc_server = loop.run(start_grpc(seen, grpc_port))
     web = start_web(loop, web_app(seen), web_port)
-    yield Backends(seen, f"127.0.0.1:{grpc_port}", f"127.0.0.1:{web_port}", f"127.0.0.1:{nobody}")
-    web.should_exit = True
+    check = start_web(loop, Checker(JsonCalls(DESCRIPTOR)), check_port)
+    targets = [f"127.0.0.1:{port}" for port in (grpc_port, web_port, check_port, nobody)]
+    yield Backends(seen, *targets)
+    web.should_exit = check.should_exit = True
     loop.run(grpc_server.stop(1))
     loop.run(asyncio.sleep(0.3))
     loop.close()
@@ -319,6 +325,7 @@ def run_gateway(
             "media_ingest_target": backends.nobody,
             "media_ingest_http_target": backends.web,
             "report_http_target": backends.web,
+            "check_target": backends.check,
         }
         return running(make_settings(**(values | changes)), tmp_path_factory.mktemp("envoy"), issuer, backends.seen)
 

@@ -57,11 +57,11 @@ def test_streams_have_no_timeout_and_calls_have_one(make_settings: MakeSettings)
     routes = yaml.safe_load(render(make_settings(request_timeout_s=7)))["static_resources"]["listeners"][0][
         "filter_chains"
     ][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"]
-    timeouts = {
-        route["match"].get("path"): route["route"]["timeout"] for route in routes if "timeout" in route.get("route", {})
+    actions = {route["match"].get("path"): route.get("route", {}) for route in routes}
+    assert actions["/shuanglu.report.v1.ReportService/WatchInspection"]["timeout"] == "0s"
+    assert actions["/shuanglu.report.v1.ReportService/GetReport"]["max_stream_duration"] == {
+        "max_stream_duration": "7s"
     }
-    assert timeouts["/shuanglu.report.v1.ReportService/WatchInspection"] == "0s"
-    assert timeouts["/shuanglu.report.v1.ReportService/GetReport"] == "7s"
 
 
 def test_admin_is_on_loopback_whatever_is_bound(make_settings: MakeSettings) -> None:
