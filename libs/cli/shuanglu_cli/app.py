@@ -13,7 +13,7 @@ from shuanglu_cli.terminal import print_error
 
 EPILOG = (
     "Exit codes: 0 done, or verdict PASS · 1 error · 2 wrong usage · 3 verdict FAIL · 4 verdict UNSURE · "
-    "5 refused by the service · 6 waited too long · 7 the token does not open this."
+    "5 refused by the service · 6 waited too long · 7 the token does not open this · 8 the doctor found something."
 )
 
 P = ParamSpec("P")

@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     REFUSED = 5
     TIMEOUT = 6
     NO_ENTRY = 7
+    AILING = 8
 
 
 class CliError(Exception):

@@ -11,6 +11,12 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shuanglu.media.v1.import_service_pb2_grpc import ImportServiceStub
+from shuanglu.ops.v1.doctor_service_pb2_grpc import (
+    MediaDoctorServiceStub,
+    QualityDoctorServiceStub,
+    ReportDoctorServiceStub,
+    SignalingDoctorServiceStub,
+)
 from shuanglu.quality.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from shuanglu.report.v1.report_service_pb2_grpc import ReportServiceStub
 from shuanglu.session.v1.session_service_pb2_grpc import SessionServiceStub
@@ -24,6 +30,16 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 NO_ENTRY = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
 AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+class Doctors:
+    """How each service with state examines itself."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.signaling = SignalingDoctorServiceStub(channel)
+        self.media = MediaDoctorServiceStub(channel)
+        self.quality = QualityDoctorServiceStub(channel)
+        self.report = ReportDoctorServiceStub(channel)
 
 
 class Gateway:
@@ -50,6 +66,7 @@ class Gateway:
         self.imports = ImportServiceStub(self._channel)
         self.strategies = StrategyServiceStub(self._channel)
         self.reports = ReportServiceStub(self._channel)
+        self.doctors = Doctors(self._channel)
 
     def __enter__(self) -> Self:
         return self

@@ -38,6 +38,7 @@ class Target:
     key_id: str = ""
     issuer: str = ""
     audience: str = ""
+    services: tuple[str, ...] = ()  # of the stack; empty: all
 
     def need_gateway(self) -> str:
         """The gateway. Raises Usage."""
@@ -100,6 +101,7 @@ def find_target(
         key_id=str(stack.get("key_id", "")),
         issuer=str(stack.get("issuer", "")),
         audience=str(stack.get("audience", "")),
+        services=tuple(map(str, stack.get("services", ()))),
     )
 
 

@@ -36,6 +36,7 @@ class Code(StrEnum):
     VERDICT_DOUBLE = "VERDICT_DOUBLE"
     REPORT_WITHOUT_VERDICT = "REPORT_WITHOUT_VERDICT"
     REPORT_DOUBLE = "REPORT_DOUBLE"
+    TRACK_MISSING = "TRACK_MISSING"
     TRACK_WITHOUT_IMPORT = "TRACK_WITHOUT_IMPORT"
     FOLD_UNREADABLE = "FOLD_UNREADABLE"
     OUTBOX_STUCK = "OUTBOX_STUCK"
@@ -124,6 +125,9 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.REPORT_DOUBLE: Kind(
         E, "a session has two reports of one stage", "look whether the index `reports_session` is still there"
+    ),
+    Code.TRACK_MISSING: Kind(
+        E, "report does not know a track of a stored import", "`shuanglu doctor --mend` tells report again"
     ),
     Code.TRACK_WITHOUT_IMPORT: Kind(
         W, "report knows a track that no stored import has", "restore media-ingest's database from a backup"
