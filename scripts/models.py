@@ -154,6 +154,7 @@ def fold(model: "onnx.ModelProto", *, free_size: bool) -> None:
     from onnx import numpy_helper  # noqa: PLC0415 (needed only when a model is made, not to check that it is there)
 
     graph = model.graph
+    plain_prelu(model)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     folded: dict[str, np.ndarray[Any, Any]] = {}
     kept: list[onnx.NodeProto] = []
@@ -175,6 +176,31 @@ def fold(model: "onnx.ModelProto", *, free_size: bool) -> None:
     graph.ClearField("value_info")
     if free_size:
         free(model)
+
+
+def plain_prelu(model: "onnx.ModelProto") -> None:
+    """Write each `PRelu` as `Relu(x) + slope * (x - Relu(x))`: the same numbers, bit by bit.
+
+    ONNX Runtime's own `PRelu` is not vectorised on processors: it took 13.8 of the 21 ms of a face in SFace.
+    """
+    from onnx import helper  # noqa: PLC0415
+
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        if node.op_type != "PRelu":
+            nodes.append(node)
+            continue
+        (x, slope), (y,) = node.input, node.output
+        above, below, bent = f"{y}_above", f"{y}_below", f"{y}_bent"
+        nodes += [
+            helper.make_node("Relu", [x], [above], name=above),
+            helper.make_node("Sub", [x, above], [below], name=below),
+            helper.make_node("Mul", [below, slope], [bent], name=bent),
+            helper.make_node("Add", [above, bent], [y], name=node.name),
+        ]
+    copies = [type(node).FromString(node.SerializeToString(deterministic=True)) for node in nodes]
+    model.graph.ClearField("node")
+    model.graph.node.extend(copies)
 
 
 def dequantized(node: "onnx.NodeProto", constants: Mapping[str, "np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":

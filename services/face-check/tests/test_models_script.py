@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from face_check_media import MODELS, ROOT
 from onnx import TensorProto, helper, numpy_helper
@@ -71,6 +72,23 @@ def test_folding_gives_the_same_bytes_each_time(script: ModuleType):
     first, second = (model.SerializeToString(deterministic=True) for model in models)
     assert first == second
     assert models[0].graph.input[0].type.tensor_type.shape.dim[2].dim_param == "height"
+
+
+def test_a_prelu_written_out_computes_the_same_bits(script: ModuleType):
+    chance = np.random.default_rng(8)
+    slopes = chance.uniform(-1, 1.2, (5, 1, 1)).astype(np.float32)
+    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 5, 9, 9])
+    output = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 5, 9, 9])
+    nodes = [helper.make_node("PRelu", ["input", "slopes"], ["output"], name="bend")]
+    graph = helper.make_graph(nodes, "g", [picture], [output], [numpy_helper.from_array(slopes, "slopes")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    pixels = chance.normal(0, 100, (1, 5, 9, 9)).astype(np.float32)
+    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": pixels})[0]
+    script.plain_prelu(model)
+    onnx.checker.check_model(model)
+    assert "PRelu" not in {node.op_type for node in model.graph.node}
+    after = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": pixels})[0]
+    assert np.array_equal(before, after)
 
 
 @pytest.fixture
