@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import structlog
 from sqlalchemy import BigInteger, Column, Identity, LargeBinary, MetaData, String, Table, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB

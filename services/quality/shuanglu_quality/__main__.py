@@ -7,6 +7,7 @@ from shuanglu.quality.v1.strategy_service_pb2_grpc import add_StrategyServiceSer
 from shuanglu_common.app import App, run_service
 from shuanglu_common.bus.runner import Runner
 from shuanglu_common.bus.subjects import PARTITIONS
+from shuanglu_common.clock import SteadyClock
 from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
 from shuanglu_common.ids import new_id
 from shuanglu_quality import lease, nats_folds
@@ -15,6 +16,7 @@ from shuanglu_quality.folds import Folds, Patience
 from shuanglu_quality.handlers import durable, partition_subscription, watch_deadlines
 from shuanglu_quality.judge import Judge
 from shuanglu_quality.nats_folds import NatsBacklog, NatsFoldStore, open_bucket
+from shuanglu_quality.nats_workers import NatsWorkers
 from shuanglu_quality.postgres import SCHEMA, PostgresStrategies
 from shuanglu_quality.rpc import StrategyRpc
 from shuanglu_quality.settings import QualitySettings
@@ -34,15 +36,19 @@ async def build(app: App[QualitySettings]) -> None:
     jetstream = app.nats.jetstream()
     sealed = app.sealed_store()
     bucket = await open_bucket(jetstream, nats_folds.BUCKET, settings.fold_ttl_s, settings.nats_replicas)
-    store = NatsFoldStore(bucket, sealed, settings.fold_inline_bytes)
+    index = await open_bucket(jetstream, nats_folds.OPEN_BUCKET, settings.fold_ttl_s, settings.nats_replicas)
+    store = NatsFoldStore(jetstream, bucket, index, sealed, settings.fold_inline_bytes)
+    await store.index_all()
+    steady = SteadyClock()
     patience = Patience(settings.inspection_deadline_base_s, settings.inspection_deadline_factor)
     judge = Judge(shelf, sealed)
     backlog = NatsBacklog(jetstream, [durable(partition) for partition in range(PARTITIONS)])
-    folds = Folds(store, backlog, judge, app.bus.publish, app.clock, patience, settings.folds_in_memory)
+    workers = NatsWorkers(jetstream, steady, settings.inspection_deadline_base_s)
+    folds = Folds(store, backlog, workers, judge, app.bus.publish, steady, patience, settings.folds_in_memory)
 
-    leases = lease.Leases(
-        await open_bucket(jetstream, lease.BUCKET, lease.TTL_S, settings.nats_replicas), new_id(app.clock.now_us())
-    )
+    owned = await open_bucket(jetstream, lease.BUCKET, lease.TTL_S, settings.nats_replicas)
+    leases = lease.Leases(jetstream, owned, new_id(app.clock.now_us()), PARTITIONS)
+    app.background("leases", leases.live)
     for partition in range(PARTITIONS):
         runner = Runner(app.bus, partition_subscription(partition, folds), settings.stop_timeout_s)
         app.strained_when(durable(partition), runner)

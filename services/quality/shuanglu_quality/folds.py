@@ -21,7 +21,7 @@ from shuanglu_common.clock import Clock
 from shuanglu_common.errors import ShuangluError
 from shuanglu_quality.errors import FoldConflict
 from shuanglu_quality.fold import SessionFold
-from shuanglu_quality.metrics import CONFLICTS, EVENTS, LATE, OPEN_FOLDS, OVERDUE, STUCK
+from shuanglu_quality.metrics import CONFLICTS, EVENTS, LATE, OPEN_FOLDS, OVERDUE, STUCK, WAITING
 
 log = structlog.get_logger()
 
@@ -49,7 +49,10 @@ class FoldStore(Protocol):
         """Saves over `revision` (0: must not exist yet) and returns the new one. Raises FoldConflict."""
 
     async def sessions(self) -> list[Session]:
-        """Sessions that are stored."""
+        """Sessions that were not closed: what this costs does not grow with history."""
+
+    async def close(self, tenant: str, session_id: str) -> None:
+        """The verdict is announced: the session is not looked at any more, its fold stays."""
 
 
 class Backlog(Protocol):
@@ -60,6 +63,16 @@ class Backlog(Protocol):
 
     async def folded(self) -> int:
         """Position up to which every event is folded."""
+
+
+class Workers(Protocol):
+    """Those whose observations a session waits for. Raises FoldsUnavailable."""
+
+    async def look(self) -> None:
+        """Note how far each has come; to be called now and then."""
+
+    async def may_still_come(self, session: Session) -> bool:
+        """Whether a worker that gets on with its work has not come to the session's last message yet."""
 
 
 class Verdicts(Protocol):
@@ -90,15 +103,17 @@ class Folds:
         self,
         store: FoldStore,
         backlog: Backlog,
+        workers: Workers,
         judge: Verdicts,
         publish: Callable[[NewEvent], Awaitable[None]],
         clock: Clock,
         patience: Patience,
         room: int = 256,
     ) -> None:
-        """`publish` must be done only when the bus has confirmed."""
+        """`publish` must be done only when the bus has confirmed. `clock` must not jump: see SteadyClock."""
         self._store = store
         self._backlog = backlog
+        self._workers = workers
         self._judge = judge
         self._publish = publish
         self._clock = clock
@@ -107,6 +122,7 @@ class Folds:
         self._open: OrderedDict[Session, Stored] = OrderedDict()
         self._deadlines: dict[Session, int] = {}
         self._overdue_at: dict[Session, int] = {}
+        self._seen_us: dict[Session, int] = {}
         self._closed: OrderedDict[Session, None] = OrderedDict()
         self._locks: dict[Session, asyncio.Lock] = {}
         self._progress: dict[Session, tuple[int, tuple[int, int, bool]]] = {}
@@ -124,6 +140,7 @@ class Folds:
 
     async def look_for_overdue(self) -> None:
         """Judges sessions whose deadline has passed, and announces verdicts that a crash kept from the bus."""
+        await self._workers.look()
         for session in await self._store.sessions():
             if session in self._closed or self._deadlines.get(session, 0) > self._clock.now_us():
                 continue
@@ -175,15 +192,20 @@ class Folds:
         if fold.verdict is not None:
             await self._announce(session, stored)
             return []
-        deadline = self._patience.deadline_us(fold)
         if fold.complete:
             await self._decide(session, stored)
             return []
-        self._deadlines[session] = deadline or self._clock.now_us() + round(self._patience.base_s * 1e6)
-        if deadline is not None and deadline <= self._clock.now_us():
+        now = self._clock.now_us()
+        deadline = self._deadline_us(session, fold, now)
+        self._deadlines[session] = deadline or now + round(self._patience.base_s * 1e6)
+        if deadline is not None and deadline <= now:
             if fold.created is None:
                 log.error("fold.without_session")
                 STUCK.inc()
+                return []
+            if await self._workers.may_still_come(session):
+                self._overdue_at.pop(session, None)
+                WAITING.inc()
                 return []
             if await self._behind(session):
                 return []
@@ -192,10 +214,22 @@ class Folds:
             await self._decide(session, stored)
         return []
 
+    def _deadline_us(self, session: Session, fold: SessionFold, now: int) -> int | None:
+        """The session's deadline; from when we first saw it completed, should the clock that stamped it run ahead."""
+        deadline = self._patience.deadline_us(fold)
+        if deadline is None:
+            return None
+        seen_us = self._seen_us.setdefault(session, now)
+        return min(deadline, seen_us + deadline - fold.completed_at_us)
+
     async def _behind(self, session: Session) -> bool:
-        """Whether events wait that came before the session was overdue: after an outage of ours nobody is to blame."""
+        """Whether events wait that came before the session was overdue: after an outage of ours nobody is to blame.
+
+        Always so at the first look: what a worker has just published may be on its way into our stream.
+        """
         if session not in self._overdue_at:
             self._overdue_at[session] = await self._backlog.last()
+            return True
         return await self._backlog.folded() < self._overdue_at[session]
 
     async def _decide_or_wait(self, session: Session, stored: Stored) -> None:
@@ -228,6 +262,7 @@ class Folds:
             await self._publish(NewEvent(session[0], session[1], fold.verdict, key="preliminary"))
             fold.announced = True
             await self._save(session, stored)
+        await self._store.close(*session)
         self._forget(session)
         self._closed[session] = None
         while len(self._closed) > REMEMBERED:
@@ -250,7 +285,7 @@ class Folds:
             raise
         saved = Stored(stored.fold, revision)
         self._remember(session, saved)
-        deadline = self._patience.deadline_us(saved.fold)
+        deadline = self._deadline_us(session, saved.fold, self._clock.now_us())
         if deadline is None or saved.fold.complete or saved.fold.verdict is not None:
             self._deadlines.pop(session, None)  # looked at in the next round
         else:
@@ -268,6 +303,7 @@ class Folds:
         self._open.pop(session, None)
         self._deadlines.pop(session, None)
         self._overdue_at.pop(session, None)
+        self._seen_us.pop(session, None)
         self._progress.pop(session, None)
         OPEN_FOLDS.set(len(self._open))
 

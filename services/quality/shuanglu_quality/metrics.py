@@ -20,4 +20,7 @@ JUDGE_SECONDS = Histogram(
 VERDICTS = Counter("shuanglu_quality_verdicts_total", "Verdicts that were reached.", ["outcome"])
 FINDINGS = Counter("shuanglu_quality_findings_total", "Findings of sessions with a verdict.", ["check", "outcome"])
 OVERDUE = Counter("shuanglu_quality_deadlines_total", "Sessions that were judged without all observations.")
+WAITING = Counter(
+    "shuanglu_quality_deadlines_extended_total", "Looks at an overdue session whose workers had not come to it yet."
+)
 STUCK = Counter("shuanglu_quality_judge_failures_total", "Sessions that could not be judged and are tried again.")

@@ -1,10 +1,13 @@
 """Folds in the bus's key-value store `quality_folds`: key `<tenant>.<session_id>`, zstd-compressed FoldSnapshot.
 
 A snapshot that is too large for a message of the bus goes, sealed, to the object store and the bucket holds a pointer.
+Decided folds stay until they expire, so that late and repeated events are known as such. Those that are not decided are
+found by an index, the bucket `quality_open`: a look at all of them costs the same after ten sessions or ten thousand.
 """
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 
 import zstandard
 from google.protobuf.message import DecodeError
@@ -23,6 +26,9 @@ from shuanglu_quality.folds import Session, Stored
 from shuanglu_quality.metrics import SNAPSHOT_BYTES
 
 BUCKET = "quality_folds"
+OPEN_BUCKET = "quality_open"
+# Not a session's key, which has a dot: folds from before there was an index are in it.
+INDEXED = "indexed"
 SPILLED = "folds"
 MAX_SNAPSHOT_BYTES = 512 << 20
 
@@ -42,9 +48,13 @@ async def open_bucket(jetstream: JetStreamContext, bucket: str, ttl_s: float, re
 class NatsFoldStore:
     """See folds.FoldStore. Compare-and-set by the key's revision."""
 
-    def __init__(self, bucket: KeyValue, sealed: SealedStore, inline_bytes: int) -> None:
+    def __init__(
+        self, jetstream: JetStreamContext, bucket: KeyValue, index: KeyValue, sealed: SealedStore, inline_bytes: int
+    ) -> None:
         """`inline_bytes`: larger snapshots go to the object store; stay below the bus's largest message."""
+        self._jetstream = jetstream
         self._bucket = bucket
+        self._index = index
         self._sealed = sealed
         self._inline_bytes = inline_bytes
         self._spilled: set[Session] = set()
@@ -77,6 +87,9 @@ class NatsFoldStore:
             data = _pack(FoldSnapshot(pointer=pointer))
         try:
             key = f"{fold.tenant}.{fold.session_id}"
+            if not revision:
+                # Before the fold: a crash between the two leaves a key that leads to nothing, not a lost session.
+                await self._index.put(key, b"")
             kept = await (self._bucket.update(key, data, last=revision) if revision else self._bucket.create(key, data))
         except KeyWrongLastSequenceError as error:
             raise FoldConflict("another owner has saved this fold") from error
@@ -89,14 +102,34 @@ class NatsFoldStore:
 
     async def sessions(self) -> list[Session]:
         """See FoldStore."""
+        prefix = f"$KV.{OPEN_BUCKET}."
         try:
-            keys = await self._bucket.keys()
-        except NoKeysError:
-            return []
+            info = await self._jetstream.stream_info(f"KV_{OPEN_BUCKET}", subjects_filter=prefix + ">")
         except (NatsError, OSError, TimeoutError) as error:
             raise FoldsUnavailable(f"list failed: {type(error).__name__}") from error
-        split = (key.partition(".") for key in keys)
+        split = (name.removeprefix(prefix).partition(".") for name in info.state.subjects or {})
         return sorted((tenant, session_id) for tenant, dot, session_id in split if dot)
+
+    async def index_all(self) -> None:
+        """Once for a bucket of folds that is older than its index. Raises FoldsUnavailable."""
+        try:
+            with suppress(KeyNotFoundError):
+                await self._index.get(INDEXED)
+                return
+            with suppress(NoKeysError):
+                for key in await self._bucket.keys():
+                    await self._index.put(key, b"")
+            await self._index.put(INDEXED, b"")
+        except (NatsError, OSError, TimeoutError) as error:
+            raise FoldsUnavailable(f"index failed: {type(error).__name__}") from error
+
+    async def close(self, tenant: str, session_id: str) -> None:
+        """See FoldStore. Purged, because a deletion would leave a mark."""
+        try:
+            name = f"$KV.{OPEN_BUCKET}.{tenant}.{session_id}"
+            await self._jetstream.purge_stream(f"KV_{OPEN_BUCKET}", subject=name)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise FoldsUnavailable(f"close failed: {type(error).__name__}") from error
 
 
 class NatsBacklog:

@@ -45,6 +45,7 @@ class Store:
 
     def __init__(self) -> None:
         self.kept: dict[Session, tuple[bytes, int]] = {}
+        self.closed: set[Session] = set()
         self.revision = 0
         self.before_save: Callable[[], None] = lambda: None
 
@@ -64,7 +65,10 @@ class Store:
         return self.revision
 
     async def sessions(self) -> list[Session]:
-        return sorted(self.kept)
+        return sorted(self.kept.keys() - self.closed)
+
+    async def close(self, tenant: str, session_id: str) -> None:
+        self.closed.add((tenant, session_id))
 
 
 class Backlog:
@@ -76,6 +80,17 @@ class Backlog:
 
     async def folded(self) -> int:
         return self.done
+
+
+class Workers:
+    def __init__(self) -> None:
+        self.late = False
+
+    async def look(self) -> None:
+        pass
+
+    async def may_still_come(self, session: Session) -> bool:
+        return self.late
 
 
 class Shelf:
@@ -98,6 +113,7 @@ class House:
         self.clock = Clock()
         self.store = Store()
         self.backlog = Backlog()
+        self.workers = Workers()
         self.shelf = Shelf(strategy)
         self.objects = MemoryStore()
         self.sealed = SealedStore(self.objects, Sealer(b"k" * 32), self.clock)
@@ -112,7 +128,7 @@ class House:
     def process(self, room: int = 16) -> Folds:
         judge = Judge(self.shelf, self.sealed)
         patience = Patience(60, 1)
-        return Folds(self.store, self.backlog, judge, self.publish, self.clock, patience, room)
+        return Folds(self.store, self.backlog, self.workers, judge, self.publish, self.clock, patience, room)
 
     async def events(self, scene: Scene, session_id: str = SESSION) -> list[NewEvent]:
         return await events_of(scene, TENANT, session_id, self.sealed)
@@ -217,6 +233,7 @@ async def test_a_verdict_that_a_crash_kept_from_the_bus_is_announced_later(house
     assert house.verdict().verdict == Outcome.OUTCOME_PASS
     await house.process().look_for_overdue()
     assert len(house.published) == 1
+    assert await house.store.sessions() == []
 
 
 async def test_a_session_that_cannot_be_judged_yet_is_tried_again(house: House, scene: Scene):
@@ -249,7 +266,10 @@ async def test_what_is_missing_at_the_deadline_is_unsure(house: House, scene: Sc
     await folds.look_for_overdue()
     assert house.published == {}
     house.clock.now += 120_000_000
-    await house.process().look_for_overdue()
+    process = house.process()
+    await process.look_for_overdue()
+    assert house.published == {}, "what was just observed may be on its way"
+    await process.look_for_overdue()
     assert house.verdict().verdict == Outcome.OUTCOME_UNSURE
     reasons = {one.reason for one in (await house.result()).findings if one.check_id == "coverage"}
     assert reasons == {"NOT_EXAMINED", "ALL_EXAMINED"}
@@ -264,6 +284,34 @@ async def test_nobody_is_overdue_while_our_own_backlog_waits(house: House, scene
     await folds.look_for_overdue()
     assert house.published == {}
     house.backlog.newest, house.backlog.done = 50, 12
+    await folds.look_for_overdue()
+    assert house.verdict().verdict == Outcome.OUTCOME_UNSURE
+
+
+async def test_nobody_is_overdue_while_the_workers_have_not_come_to_the_session(house: House, scene: Scene):
+    scene.skip = {("faces", "customer-video", 3)}
+    folds = house.process()
+    await feed(folds, await house.events(scene))
+    house.clock.now += 10 * 120_000_000
+    house.workers.late = True
+    for _ in range(5):
+        await folds.look_for_overdue()
+    assert house.published == {}
+    house.workers.late = False
+    await folds.look_for_overdue()
+    await folds.look_for_overdue()
+    assert house.verdict().verdict == Outcome.OUTCOME_UNSURE
+
+
+async def test_a_recording_that_was_completed_by_a_clock_ahead_of_ours_is_not_waited_for_longer(
+    house: House, scene: Scene
+):
+    scene.skip = {("faces", "customer-video", 3)}
+    folds = house.process()
+    house.clock.now -= 3_600_000_000
+    await feed(folds, await house.events(scene))
+    house.clock.now += 120_000_000
+    await folds.look_for_overdue()
     await folds.look_for_overdue()
     assert house.verdict().verdict == Outcome.OUTCOME_UNSURE
 

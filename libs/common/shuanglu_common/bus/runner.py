@@ -77,6 +77,7 @@ class Runner:
             await self.finish()
         finally:
             lag.cancel()
+            self.pending = 0
             BUS_PENDING.labels(self.wanted.durable).set(0)
 
     async def take_until(self, stopping: asyncio.Event) -> None:
