@@ -43,6 +43,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
 
 
 @pytest.fixture(scope="session")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """The services that have doors, without models and with room for many calls: for tests that knock at every door."""
+    options = StackOptions(
+        data_dir=tmp_path_factory.mktemp("doors"),
+        root=ROOT,
+        services=("signaling", "media-ingest", "quality", "report"),
+        env={"SHUANGLU_LOG_LEVEL": "DEBUG"},
+        gateway={"requests_per_10s": 1_000_000, "requests_per_s": 1_000_000},
+    )
+    with EmbeddedStack(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def client(stack: EmbeddedStack) -> Iterator[Client]:
     """A developer of tenant `demo`."""
     with client_of(stack) as caller:

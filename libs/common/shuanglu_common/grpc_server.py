@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyProto
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -154,9 +154,26 @@ async def in_time(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[
 def request_of(data: bytes, read: Reader) -> Any:
     """The message in the bytes. Raises MessageUnreadable."""
     try:
-        return read(data)
+        request = read(data)
     except DecodeError as error:
         raise MessageUnreadable("请求无法解析。The request is not a message of this call.") from error
+    # No database keeps a NUL, and no text of a person has one. Most requests have no such byte at all.
+    if b"\0" in data and _has_nul(request):
+        raise MessageUnreadable("请求含有空字符。The request holds a NUL character.")
+    return request
+
+
+def _has_nul(message: Message) -> bool:
+    """Whether any text in a message holds a NUL."""
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            items: list[Any] = [*value.keys(), *value.values()]
+        else:
+            items = list(value) if field.is_repeated else [value]
+        for item in items:
+            if (isinstance(item, str) and "\0" in item) or (isinstance(item, Message) and _has_nul(item)):
+                return True
+    return False
 
 
 def translate(method: str, error: Exception) -> ShuangluError:

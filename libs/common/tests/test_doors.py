@@ -272,6 +272,16 @@ async def test_bytes_that_are_no_message_are_the_callers_fault(channel: grpc.aio
     assert (await failure(call))[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
 
 
+async def test_a_nul_in_a_text_is_the_callers_fault(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    requests = [session_service_pb2.CreateOrderRequest(), session_service_pb2.CreateOrderRequest()]
+    requests[0].order.customer.name = "张\0三"
+    requests[1].order.order_no = "\0"
+    for request in requests:
+        call = stub.CreateOrder(request, metadata=bearer(token()), timeout=5)
+        assert (await failure(call))[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+
+
 async def test_bytes_without_a_token_are_not_even_read(channel: grpc.aio.Channel) -> None:
     call = channel.unary_unary(SESSION + "GetSession")(b"\xff", timeout=5)
     assert (await failure(call))[0] is grpc.StatusCode.UNAUTHENTICATED
