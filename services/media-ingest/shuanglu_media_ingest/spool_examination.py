@@ -9,8 +9,8 @@ from pathlib import Path
 from shuanglu_common.ailments import Ailment, Code
 from shuanglu_media_ingest.domain.imports import ImportState
 
-# The service itself looks after the spool every few minutes: what it does not get to in this time it does not do.
-SETTLE_S = 900
+# The service itself tidies the spool every ten minutes: what it does not get to in this time it does not do.
+SETTLE_S = 1800
 LEFTOVER_S = 3600
 SUBJECT = "spool/"
 NAME = re.compile(r"[0-9a-f]{32}\.(json|data|tmp|sha256|sha256\.tmp)")

@@ -33,10 +33,10 @@ class VerdictLog:
         """`jetstream`: of the bus that has the stream."""
         self._jetstream = jetstream
 
-    async def sessions(self, tenant: str) -> dict[str, int]:
-        """Sessions with a verdict that the bus remembers, and how often it was told."""
+    async def sessions(self, tenant: str, session_id: str = "*") -> dict[str, int]:
+        """Sessions with a verdict that the bus remembers, and how often it was told; one session, or all."""
         found: dict[str, int] = {}
-        wanted = subject(event_type(VerdictReached), tenant, "x").replace(".x.", ".*.")
+        wanted = subject(event_type(VerdictReached), tenant, "x").replace(".x.", f".{session_id}.")
         while True:
             request = json.dumps({"subjects_filter": wanted, "offset": len(found)})
             try:

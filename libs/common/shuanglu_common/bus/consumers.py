@@ -18,7 +18,6 @@ class ConsumerSpec:
 CONSUMERS = (
     ConsumerSpec("signaling", Stream.MEDIA, "signaling-media"),
     ConsumerSpec("signaling", Stream.REPORTS, "signaling-reports"),
-    ConsumerSpec("media-ingest", Stream.MEDIA, "media-ingest-import"),
     ConsumerSpec("face-check", Stream.MEDIA, "face-check"),
     ConsumerSpec("asr", Stream.MEDIA, "asr-tracks"),
     ConsumerSpec("asr", Stream.OBSERVATIONS, "asr-windows"),
