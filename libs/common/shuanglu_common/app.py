@@ -28,6 +28,7 @@ from shuanglu_common.bus.subscription import BatchSubscription, Subscription
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.database import Database
 from shuanglu_common.errors import DependencyError
+from shuanglu_common.gate import Gate
 from shuanglu_common.grpc_server import start_server
 from shuanglu_common.http_server import Burden, Check, PrincipalMiddleware, ops_app, start_http
 from shuanglu_common.sealing import Sealer, read_master_key
@@ -110,14 +111,17 @@ class App(Generic[S]):
         self.on_close(database.close)
         return database
 
-    def consume(self, subscription: Subscription | BatchSubscription) -> None:
-        """Run a subscription."""
+    def consume(self, subscription: Subscription | BatchSubscription, gate: Gate | None = None) -> None:
+        """Run a subscription; with a gate, while that is open."""
         runner = Runner(self.bus, subscription, self.settings.stop_timeout_s)
+
+        async def run(stopping: asyncio.Event) -> None:
+            await (runner.run(stopping) if gate is None else gate.run_while_open(runner.run, stopping))
 
         async def is_bound() -> bool:
             return runner.healthy
 
-        self.background(subscription.durable, runner.run)
+        self.background(subscription.durable, run)
         self.ready_when(subscription.durable, is_bound)
         self.strained_when(subscription.durable, runner)
 

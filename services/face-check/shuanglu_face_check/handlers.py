@@ -1,7 +1,7 @@
 """Bus in, bus out: SegmentStored becomes FacesObserved."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -10,6 +10,7 @@ from shuanglu.media.v1.media_events_pb2 import SegmentStored
 from shuanglu.media.v1.track_pb2 import Track
 from shuanglu.observation.v1.observations_pb2 import Box, Face, FacesObserved, Frame, Point
 from shuanglu_common.bus.events import Event, NewEvent
+from shuanglu_common.cell.models import InferenceFailed, LoadedModel
 from shuanglu_common.errors import DamagedData
 from shuanglu_common.store import ObjectMissing
 from shuanglu_face_check.domain.examiner import Templates
@@ -18,25 +19,37 @@ from shuanglu_face_check.domain.grid import grid_points
 from shuanglu_face_check.metrics import COMPARISONS, EXAMINE_SECONDS, FACES, FAILURES, FRAMES, SEGMENTS
 from shuanglu_face_check.segments import SegmentReader
 from shuanglu_face_check.templates import TemplateKeeper
-from shuanglu_face_check.worker import Worker
 
 log = structlog.get_logger()
+
+
+class Eyes(Protocol):
+    """Looks at segments."""
+
+    @property
+    def models(self) -> Sequence[LoadedModel]:
+        """What looks."""
+        ...
+
+    async def examine(self, data: bytes, points_ms: Sequence[int], templates: Templates) -> tuple[SeenFrame, ...]:
+        """What is seen at the points of a segment. Raises SegmentUnreadable, ModelsAway, InferenceFailed."""
+        ...
 
 
 class FaceCheck:
     """The handlers."""
 
-    def __init__(self, segments: SegmentReader, templates: TemplateKeeper, worker: Worker) -> None:
+    def __init__(self, segments: SegmentReader, templates: TemplateKeeper, eyes: Eyes) -> None:
         """Keeps what it works with."""
         self.segments = segments
         self.templates = templates
-        self.worker = worker
+        self.eyes = eyes
 
     async def segment_stored(self, event: Event[SegmentStored]) -> Sequence[NewEvent]:
         """Look at a video segment; other tracks are not for us.
 
-        A segment that cannot be read is reported as such, so that its stretch becomes UNSURE. Raises what a retry may
-        cure: StoreUnavailable, EarlierSegmentMissing.
+        A segment that cannot be read or looked at is reported as such, so that its stretch becomes UNSURE. Raises what
+        a retry may cure: StoreUnavailable, EarlierSegmentMissing, ModelsAway.
         """
         stored = event.payload
         if stored.track.kind != TRACK_KIND_VIDEO:
@@ -46,13 +59,13 @@ class FaceCheck:
             segment_index=stored.segment.index,
             participants=stored.track.participants,
             interval=Interval(start_ms=stored.segment.start_ms, end_ms=stored.segment.end_ms),
-            models=[ModelRef(name=model.name, version=model.version) for model in self.worker.models],
+            models=[ModelRef(name=model.name, version=model.version) for model in self.eyes.models],
             frame_width=stored.track.width,
             frame_height=stored.track.height,
         )
         try:
             frames = await self.look(event)
-        except (DamagedData, ObjectMissing) as error:
+        except (DamagedData, ObjectMissing, InferenceFailed) as error:
             log.warning(
                 "segment.unreadable", track_id=observed.track_id, index=observed.segment_index, reason=error.reason
             )
@@ -65,7 +78,7 @@ class FaceCheck:
         return (NewEvent(event.tenant, event.session_id, observed, key),)
 
     async def look(self, event: Event[SegmentStored]) -> tuple[SeenFrame, ...]:
-        """What is seen in the segment. Raises DamagedData, ObjectMissing, and what a retry may cure."""
+        """What is seen in it. Raises DamagedData, ObjectMissing, InferenceFailed, and what a retry may cure."""
         stored = event.payload
         segment = stored.segment
         data = await self.segments.fetch(stored.track, segment)
@@ -74,7 +87,7 @@ class FaceCheck:
             return ()
         templates = await self.templates_for(event)
         with EXAMINE_SECONDS.time():
-            return await asyncio.to_thread(self.worker.examine, data, points, templates)
+            return await self.eyes.examine(data, points, templates)
 
     async def templates_for(self, event: Event[SegmentStored]) -> Templates:
         """What the faces of this track are compared with.

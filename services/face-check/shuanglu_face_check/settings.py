@@ -14,7 +14,24 @@ class FaceCheckSettings(ServiceSettings):
         default="cpu", description="Where the models run; cuda needs the package onnxruntime-gpu."
     )
     face_check_threads: int = Field(default=1, ge=1, le=64, description="Threads of one model call.")
-    face_check_in_hand: int = Field(default=1, ge=1, le=32, description="Segments that a worker has in hand at a time.")
+    face_check_in_hand: int = Field(
+        default=1, ge=1, le=32, description="Segments in hand at a time: one is looked at while others are fetched."
+    )
+    face_check_timeout_s: float = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="Seconds after which a look at a segment hangs and its process is killed.",
+    )
+    face_check_memory_mib: int = Field(
+        default=1024,
+        ge=0,
+        le=262_144,
+        description="MiB of private memory of the process with the models; 0: unbounded.",
+    )
+    models_retry_s: float = Field(
+        default=15, ge=0.1, le=3600, description="Seconds after which models that cannot be used are looked for again."
+    )
     face_check_longest_edge: int = Field(
         default=640,
         ge=160,

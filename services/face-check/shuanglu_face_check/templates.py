@@ -4,7 +4,6 @@ A template is biometric data (PIPL art. 28): it leaves the process only sealed, 
 is never in an event, a log or a metric. If it has expired it is made anew from what the session holds.
 """
 
-import asyncio
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import structlog
 
 from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu.media.v1.track_pb2 import Track
+from shuanglu_common.cell.models import InferenceFailed
 from shuanglu_common.clock import Clock
 from shuanglu_common.cmaf import SegmentUnreadable
 from shuanglu_common.errors import DamagedData
@@ -35,18 +35,18 @@ Key = tuple[str, str, str]
 
 
 class TemplateMaker(Protocol):
-    """Makes embeddings from bytes; slow, so it is called in a thread."""
+    """Makes embeddings from bytes. Raises ModelsAway, InferenceFailed beside what each method says."""
 
     @property
     def model(self) -> str:
         """The embedder's version: templates of different models cannot be compared."""
         ...
 
-    def from_photo(self, data: bytes) -> Embedding | None:
+    async def from_photo(self, data: bytes) -> Embedding | None:
         """The face of an ID photo; None if there is none. Raises PhotoUnreadable."""
         ...
 
-    def from_segment(self, data: bytes) -> Embedding | None:
+    async def from_segment(self, data: bytes) -> Embedding | None:
         """The reference face in a segment's first frame; None if there is none. Raises SegmentUnreadable."""
         ...
 
@@ -98,8 +98,8 @@ class TemplateKeeper:
         embedding, reason = None, "PHOTO_WITHOUT_FACE"
         try:
             data = await self.sealed.get(tenant, session_id, photo)
-            embedding = await asyncio.to_thread(self.maker.from_photo, data)
-        except (DamagedData, ObjectMissing) as error:
+            embedding = await self.maker.from_photo(data)
+        except (DamagedData, ObjectMissing, InferenceFailed) as error:
             reason = error.reason
         if embedding is None:
             log.warning("id_photo.unusable", reason=reason)
@@ -127,13 +127,13 @@ class TemplateKeeper:
         return None
 
     async def face_of_segment(self, tenant: str, session_id: str, track: Track, index: int) -> Embedding | None:
-        """The reference face in one segment; an unreadable segment has none."""
+        """The reference face in one segment; a segment that cannot be read or looked at has none."""
         try:
             data = await self.segments.fetch_by_index(tenant, session_id, track, index)
-            return await asyncio.to_thread(self.maker.from_segment, data)
+            return await self.maker.from_segment(data)
         except ObjectMissing as error:
             raise EarlierSegmentMissing(f"segment {index} is not in the store") from error
-        except SegmentUnreadable:
+        except (SegmentUnreadable, InferenceFailed):
             return None
 
     async def known(self, key: Key) -> Template | None:

@@ -1,7 +1,9 @@
-"""The part of the work that keeps a processor busy: decode, find, compare. Called in threads; keeps no state."""
+"""The part of the work that keeps a processor busy: decode, find, compare. Runs in a cell; keeps no state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from shuanglu_common.model_files import ModelFiles, verified
 from shuanglu_face_check.av_pictures import read_samples
@@ -10,14 +12,42 @@ from shuanglu_face_check.domain.examiner import Examiner, Templates
 from shuanglu_face_check.domain.faces import SeenFrame
 from shuanglu_face_check.photo import read_photo
 from shuanglu_face_check.pixels import LumaMotion, PixelPicture
-from shuanglu_face_check.settings import FaceCheckSettings
 from shuanglu_face_check.sface import SFace
 from shuanglu_face_check.yunet import YuNet
 
 
+class EyeSettings(Protocol):
+    """What FaceCheckSettings say of the models; a child has them without the rest."""
+
+    @property
+    def models_dir(self) -> Path:
+        """See FaceCheckSettings."""
+        ...
+
+    @property
+    def face_check_provider(self) -> str:
+        """See FaceCheckSettings."""
+        ...
+
+    @property
+    def face_check_threads(self) -> int:
+        """See FaceCheckSettings."""
+        ...
+
+    @property
+    def face_check_longest_edge(self) -> int:
+        """See FaceCheckSettings."""
+        ...
+
+    @property
+    def face_check_min_score(self) -> float:
+        """See FaceCheckSettings."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Eyes and memory of faces. Is a TemplateMaker."""
+    """Eyes and memory of faces."""
 
     examiner: Examiner[PixelPicture]
     models: tuple[ModelFiles, ...]
@@ -28,17 +58,20 @@ class Worker:
         return self.examiner.examine(read_samples(data, points_ms), templates)
 
     def from_segment(self, data: bytes) -> Embedding | None:
-        """See TemplateMaker."""
+        """The reference face in a segment's first frame; None if there is none. Raises SegmentUnreadable."""
         first = next(read_samples(data, (0,)), None)
         return self.examiner.reference(first.picture) if first else None
 
     def from_photo(self, data: bytes) -> Embedding | None:
-        """See TemplateMaker. Scans of cards often lie on their side, so the photo is looked at each way up."""
+        """The face of an ID photo; None if there is none. Raises PhotoUnreadable.
+
+        Scans of cards often lie on their side, so the photo is looked at each way up.
+        """
         photo = read_photo(data)
         return self.examiner.portrait(photo.turned(quarters) for quarters in range(4))
 
 
-def open_worker(settings: FaceCheckSettings) -> Worker:
+def open_worker(settings: EyeSettings) -> Worker:
     """Verify and load the models. Raises ModelUnusable."""
     faces = verified(settings.models_dir, "yunet")
     likeness = verified(settings.models_dir, "sface")

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from face_check_media import PORTRAITS, SAMPLE, Cmaf
+from local_eyes import LocalEyes
 
 from shuanglu.common.v1.types_pb2 import (
     PARTICIPANT_ROLE_AGENT,
@@ -38,14 +39,14 @@ class Bench:
     """Stored tracks, and the events that tell of them."""
 
     def __init__(self, worker: Worker) -> None:
+        self.eyes = LocalEyes(worker)
         self.store = MemoryStore()
         self.sealed = SealedStore(self.store, Sealer(b"k" * 32), SystemClock())
-        self.worker = worker
 
     def handler(self) -> FaceCheck:
         """A worker of its own: nothing in memory."""
         segments = SegmentReader(self.store)
-        return FaceCheck(segments, TemplateKeeper(self.sealed, segments, self.worker, SystemClock(), 3600), self.worker)
+        return FaceCheck(segments, TemplateKeeper(self.sealed, segments, self.eyes, SystemClock(), 3600), self.eyes)
 
     async def photo(self, name: str) -> ObjectRef:
         folder = SAMPLE if name == "id_photo.jpg" else PORTRAITS
@@ -229,9 +230,9 @@ async def test_a_store_that_is_away_is_tried_again_later(bench: Bench, customer_
 
     (event,) = await bench.events(customer_track, "customer", count=1)
     segments = SegmentReader(AwayStore())
-    keeper = TemplateKeeper(bench.sealed, segments, bench.worker, SystemClock(), 3600)
+    keeper = TemplateKeeper(bench.sealed, segments, bench.eyes, SystemClock(), 3600)
     with pytest.raises(StoreUnavailable) as raised:
-        await FaceCheck(segments, keeper, bench.worker).segment_stored(event)
+        await FaceCheck(segments, keeper, bench.eyes).segment_stored(event)
     assert raised.value.retryable
 
 

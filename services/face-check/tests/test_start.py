@@ -1,3 +1,4 @@
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from face_check_media import MODELS
 from shuanglu.media.v1.media_events_pb2 import SegmentStored
 from shuanglu_common.bus.subscription import Subscription
 from shuanglu_common.clock import SystemClock
+from shuanglu_common.gate import Gate
 from shuanglu_common.sealing import Sealer
 from shuanglu_common.store import MemoryStore, SealedStore
 from shuanglu_face_check import errors
 from shuanglu_face_check.__main__ import build
+from shuanglu_face_check.metrics import FAILURES
 from shuanglu_face_check.settings import FaceCheckSettings
 
 
@@ -19,10 +22,12 @@ class FakeApp:
     """Notes what a service asks of its app."""
 
     def __init__(self, models_dir: Path) -> None:
-        self.settings = FaceCheckSettings(models_dir=models_dir)
+        self.settings = FaceCheckSettings(models_dir=models_dir, models_retry_s=0.1)
         self.clock = SystemClock()
         self.checks: dict[str, Any] = {}
-        self.consumed: list[Subscription] = []
+        self.consumed: list[tuple[Subscription, Gate]] = []
+        self.backgrounds: dict[str, Any] = {}
+        self.closers: list[Any] = []
 
     def store(self) -> MemoryStore:
         return MemoryStore()
@@ -33,18 +38,38 @@ class FakeApp:
     def ready_when(self, name: str, check: Any) -> None:
         self.checks[name] = check
 
-    def consume(self, subscription: Subscription) -> None:
-        self.consumed.append(subscription)
+    def background(self, name: str, run: Any) -> None:
+        self.backgrounds[name] = run
+
+    def on_close(self, close: Any) -> None:
+        self.closers.append(close)
+
+    def consume(self, subscription: Subscription, gate: Gate) -> None:
+        self.consumed.append((subscription, gate))
+
+    async def run(self, until: Any) -> None:
+        """The service's background, until the condition holds."""
+        stopping = asyncio.Event()
+        task = asyncio.create_task(self.backgrounds["models"](stopping))
+        async with asyncio.timeout(20):
+            while not await until():  # noqa: ASYNC110 - as a probe does
+                await asyncio.sleep(0.02)
+        stopping.set()
+        await task
 
 
 @pytest.mark.models
 async def test_with_its_models_the_worker_is_ready_and_takes_segments():
     app = FakeApp(MODELS)
     await build(app)  # type: ignore[arg-type]
-    assert await app.checks["models"]()
-    (subscription,) = app.consumed
+    assert not await app.checks["models"]()
+    await app.run(app.checks["models"])
+    ((subscription, gate),) = app.consumed
+    assert gate.is_open
     assert list(subscription.handlers) == [SegmentStored]
     assert subscription.durable == "face-check"
+    for close in app.closers:
+        await close()
 
 
 @pytest.mark.models
@@ -61,8 +86,16 @@ async def test_without_the_right_models_the_worker_stays_up_not_ready_and_takes_
         (tmp_path / "models.json").unlink()
     app = FakeApp(tmp_path)
     await build(app)  # type: ignore[arg-type]
+    unusable = FAILURES.labels("MODEL_UNUSABLE")
+    before = unusable._value.get()
+
+    async def looked_twice() -> bool:
+        return bool(unusable._value.get() >= before + 2)
+
+    await app.run(looked_twice)
     assert not await app.checks["models"]()
-    assert app.consumed == []
+    ((_, gate),) = app.consumed
+    assert not gate.is_open
 
 
 def test_every_error_has_a_reason_of_its_own():

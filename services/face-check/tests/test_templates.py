@@ -34,13 +34,13 @@ class Maker:
         self.model = model
         self.looks = 0
 
-    def from_photo(self, data: bytes) -> Embedding | None:
+    async def from_photo(self, data: bytes) -> Embedding | None:
         self.looks += 1
         if b"broken" in data:
             raise PhotoUnreadable("no picture")
         return ANNA if b"face" in data else None
 
-    def from_segment(self, data: bytes) -> Embedding | None:
+    async def from_segment(self, data: bytes) -> Embedding | None:
         self.looks += 1
         if b"broken" in data:
             raise SegmentUnreadable("no segment")
