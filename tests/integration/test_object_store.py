@@ -10,6 +10,7 @@ import pytest
 
 from shuanglu_common.settings import ServiceSettings
 from shuanglu_common.store import (
+    REMOVED,
     ChecksumWrong,
     MemoryStore,
     ObjectMissing,
@@ -122,3 +123,20 @@ async def test_a_wrong_secret_is_told_without_the_secret(endpoint: str) -> None:
     with pytest.raises(StoreUnavailable) as caught:
         await store.put("bank/s1/x", b"x")
     assert "wrong-one" not in str(caught.value)
+
+
+async def test_pages_tell_keys_in_order_with_their_sizes(store: ObjectStore) -> None:
+    for key in ("bank/p1/b", "bank/p1-1/a", "bank/p1/a", "bank/q/a"):
+        await store.put(key, key.encode())
+    found = [each async for page in store.pages("bank/p1") for each in page]
+    assert [(each.key, each.size_bytes) for each in found] == [("bank/p1-1/a", 11), ("bank/p1/a", 9), ("bank/p1/b", 9)]
+    assert [page async for page in store.pages("bank/nothing/") if page] == []
+
+
+async def test_an_object_that_is_set_aside_is_kept_elsewhere(store: ObjectStore) -> None:
+    await store.put("bank/s9/x", b"left over")
+    await store.set_aside("bank/s9/x")
+    assert await store.head("bank/s9/x") is None
+    assert await store.read(f"{REMOVED}bank/s9/x") == b"left over"
+    with pytest.raises(ObjectMissing):
+        await store.set_aside("bank/s9/x")
