@@ -60,6 +60,7 @@ class CarriedAudio:
         self._source, self._stream, self._clock = source, stream, clock
         self._samples = SampleClock(clock.timescale)
         self._frame = source.codec_context.frame_size or 0
+        self._usual = (-1, 0)  # the last packet's duration as the container says it, and in samples
         self.shown = array("q")
         self.width = self.height = 0
         # Without a configuration of its own the stream is ADTS: its first packet tells.
@@ -90,8 +91,15 @@ class CarriedAudio:
         return []
 
     def _duration(self, packet: "av.Packet[Any]") -> int:
-        """In samples; containers with a millisecond clock round it, the codec knows better."""
-        exact = round(Fraction((packet.duration or 0) * self._clock.timescale) * self._clock.time_base)
+        """In samples. Nearly all packets of a stream are equally long: that one is not computed again."""
+        said = packet.duration or 0
+        if said != self._usual[0]:
+            self._usual = said, self._exact(said)
+        return self._usual[1]
+
+    def _exact(self, said: int) -> int:
+        """Containers with a millisecond clock round it, the codec knows better."""
+        exact = round(Fraction(said * self._clock.timescale) * self._clock.time_base)
         if self._frame and (not exact or abs(exact - self._frame) * 1000 <= self._clock.timescale):
             return int(self._frame)
         return exact or self._clock.length(self._stream.usual_duration)
