@@ -1,48 +1,101 @@
-"""Wiring: the upload door, ImportService and the import worker share one spool, so they share one process."""
+"""Wiring: the upload door, ImportService and the import workers share one spool, so they share one process."""
+
+import asyncio
+from contextlib import suppress
 
 from shuanglu.media.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
-from shuanglu.media.v1.media_events_pb2 import ImportRequested
+from shuanglu.ops.v1.doctor_service_pb2_grpc import add_MediaDoctorServiceServicer_to_server
 from shuanglu_common.app import App, run_service
-from shuanglu_common.bus.subscription import Subscription
+from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
+from shuanglu_common.errors import DependencyError
+from shuanglu_common.store import SealedStore
+from shuanglu_media_ingest.accepting import Acceptance, Files, Manners
+from shuanglu_media_ingest.batching import Batching
+from shuanglu_media_ingest.doctor import MediaDoctor
 from shuanglu_media_ingest.door import Limits, UploadDoor
-from shuanglu_media_ingest.handlers import ImportHandlers
-from shuanglu_media_ingest.importing import Importer
+from shuanglu_media_ingest.hashing import Hasher
+from shuanglu_media_ingest.held_uploads import HeldUploads
+from shuanglu_media_ingest.importing import Importer, Outside
+from shuanglu_media_ingest.jetstream_pressure import JetStreamPressure
 from shuanglu_media_ingest.memory import keep_little
 from shuanglu_media_ingest.postgres import SCHEMA, PostgresImports
-from shuanglu_media_ingest.rpc import ImportRpc, Patience
+from shuanglu_media_ingest.postgres_batches import PostgresBatches
+from shuanglu_media_ingest.postgres_queue import PostgresQueue
+from shuanglu_media_ingest.reader import Reader, ReaderLimits
+from shuanglu_media_ingest.rpc import ImportRpc
 from shuanglu_media_ingest.sessions import SignalingSessions
 from shuanglu_media_ingest.settings import MediaIngestSettings
+from shuanglu_media_ingest.settled_store import SettledStore
 from shuanglu_media_ingest.spool import Spool
+from shuanglu_media_ingest.worker import ImportWorker, Lanes
 
 NAME = "media-ingest"
+MIB = 1 << 20
+TIDY_EVERY_S = 600.0
 
 
 async def build(app: App[MediaIngestSettings]) -> None:
     """Puts the parts together."""
     settings = app.settings
-    spool = Spool(settings.spool_dir)
-    records = PostgresImports(app.database(SCHEMA), app.clock)
+    database = app.database(SCHEMA)
+    records, queue = PostgresImports(database, app.clock), PostgresQueue(database, app.clock)
+    kept = PostgresBatches(database, app.clock)
 
-    door = UploadDoor(
-        spool, Limits(settings.max_upload_bytes, settings.max_uploads, settings.upload_expiry_s), app.clock
+    spool = Spool(settings.spool_dir)
+    hasher = Hasher(spool)
+    uploads = HeldUploads(spool, app.clock, settings.upload_expiry_s, settings.import_hold_s)
+    limits = Limits(
+        max_upload_bytes=settings.max_upload_bytes,
+        max_uploads=settings.max_uploads,
+        expiry_s=settings.upload_expiry_s,
+        quota_bytes=settings.spool_quota_bytes,
+        min_free_bytes=settings.spool_min_free_bytes,
     )
+    door = UploadDoor(spool, limits, app.clock, hasher)
     app.serve_http(door.app())
     app.background("reaper", door.reap)
+    app.background("tidy", lambda stopping: tidy(uploads, records, stopping))
+
+    reader = Reader(ReaderLimits(settings.reader_memory_mib * MIB, settings.reader_stall_s, settings.probe_timeout_s))
+    await reader.prepare()
+    app.on_close(reader.close)
+
+    store = SettledStore(settings)
+    sealed = SealedStore(store, app.sealer(), app.clock)
+    waiting = {
+        "face-check": settings.max_waiting_segments,
+        "asr-tracks": settings.max_waiting_tracks,
+        "asr-windows": settings.max_waiting_windows,
+    }
+    pressure = JetStreamPressure(app.bus.jetstream, waiting)
+    outside = Outside(store, sealed, app.bus.publish, pressure, store.settle)
+    importer = Importer(records, spool, uploads, reader, outside)
+    worker = ImportWorker(queue, importer, pressure, Lanes(settings.imports_in_hand, settings.stop_timeout_s / 2))
+    app.background("imports", worker.run)
 
     sessions = SignalingSessions(app.channel(settings.signaling_target), app.forward_metadata)
-    patience = Patience(settings.probe_timeout_s, settings.import_hold_s)
-    rpc = ImportRpc(records, spool, sessions, app.clock, patience)
-    app.serve_grpc(lambda server: add_ImportServiceServicer_to_server(rpc, server))
-
-    store = app.store()
-    importer = Importer(records, spool, store, app.sealed_store(), app.bus.publish, app.clock, settings.upload_expiry_s)
-    app.consume(
-        Subscription(
-            durable="media-ingest-import",
-            handlers={ImportRequested: ImportHandlers(importer).import_requested},
-            in_hand=settings.imports_in_hand,
-        )
+    acceptance = Acceptance(
+        desk=records,
+        files=Files(spool, uploads, hasher, reader),
+        sessions=sessions,
+        clock=app.clock,
+        manners=Manners(settings.probe_timeout_s, settings.small_import_bytes),
+        wake=worker.wake,
     )
+    rpc = ImportRpc(acceptance, Batching(kept, acceptance), kept)
+    app.serve_grpc(lambda server: add_ImportServiceServicer_to_server(rpc, server))
+    common = DatabaseDoctor(database, "shuanglu_media_ingest", app.bus, app.clock)
+    doctor = MediaDoctor(database, common, ObjectReader(store, sealed), settings.spool_dir, app.clock)
+    app.serve_grpc(lambda server: add_MediaDoctorServiceServicer_to_server(doctor, server))
+
+
+async def tidy(uploads: HeldUploads, records: PostgresImports, stopping: asyncio.Event) -> None:
+    """Lets go of uploads that a crash left held, now and then."""
+    while not stopping.is_set():
+        with suppress(DependencyError):
+            await uploads.tidy(records)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), TIDY_EVERY_S)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import av
 
 from shuanglu_media_ingest.av_init import carried_init
-from shuanglu_media_ingest.domain import payload
+from shuanglu_media_ingest.domain import boxes, payload
 from shuanglu_media_ingest.domain.cutting import Unit
 from shuanglu_media_ingest.domain.survey import Stream
 from shuanglu_media_ingest.domain.timeline import SNAP_MS, Clock, PresentationOrder, SampleClock
@@ -28,8 +28,9 @@ class CarriedVideo:
         self._hevc = stream.codec == "hevc"
         self._begun = False
         self.shown = array("q")
-        self.width, self.height = stream.width, stream.height
         self.init: bytes | None = carried_init(source, clock.timescale)
+        shown = (stream.height, stream.width) if boxes.is_sideways(self.init) else (stream.width, stream.height)
+        self.width, self.height = shown
 
     def take(self, packet: "av.Packet[Any]") -> list[Unit]:
         """The packet, placed on the session's timeline."""

@@ -102,7 +102,7 @@ class Packets:
             return True
         duration = packet.duration if packet.duration and packet.duration <= self._longest[index] else 0
         due = self.joints.due(index)
-        shift = self.joints.shift(index, at, duration)
+        shift = self.joints.shift(index, at, pts if pts is not None else at, duration)
         high = self._high.get(index)
         if index in self._suspect:
             self._suspect.discard(index)

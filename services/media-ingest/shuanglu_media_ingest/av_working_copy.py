@@ -1,4 +1,4 @@
-"""Tracks that CMAF cannot carry: decoded and encoded anew as H.264 and AAC. The original file is kept beside them.
+"""Pictures that CMAF cannot carry: decoded and encoded anew as H.264. The original file is kept beside them.
 
 The encoders run with a fixed number of threads and without look-ahead: the same file gives the same bytes on every
 machine with the same libraries, and few pictures are in memory.
@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Any
 
 import av
-from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from av.video.frame import PictureType
 
@@ -28,11 +27,6 @@ X264 = {
     "forced-idr": "1",
     "x264-params": "bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:keyint=infinite",
 }
-AAC_BITS_PER_CHANNEL = 64_000
-AAC_FRAME = 1024
-# Decoded sound may miss its place by this before it counts as a hole; lip sync is seen from about 45 ms (ITU-R
-# BT.1359).
-SLACK_MS = 20
 _TURNS = {90: "cclock", 270: "clock"}
 
 
@@ -138,114 +132,4 @@ class WorkingVideo:
             self.shown.append(packet.pts)
             data = payload.with_lengths(bytes(packet))
             units.append(Unit(data, packet.pts, packet.pts, packet.pts, self._duration, packet.is_keyframe))
-        return units
-
-
-class WorkingAudio:
-    """Sound as AAC, mono or stereo. At a hole the encoder begins anew, so that the hole stays where it was."""
-
-    derived = True
-
-    def __init__(self, source: Any, stream: Stream, clock: Clock) -> None:
-        """`source` is the PyAV stream that `stream` was surveyed from."""
-        del stream
-        self._source, self._clock = source, clock
-        self._layout = "mono" if source.codec_context.layout.nb_channels == 1 else "stereo"
-        self._slack = clock.timescale * SLACK_MS // 1000
-        self._run: _Run | None = None
-        self._end = 0
-        self.shown = array("q")
-        self.undecodable = 0
-        self.width = self.height = 0
-        self.init: bytes | None = None
-
-    def take(self, packet: "av.Packet[Any]") -> list[Unit]:
-        """Sound that is ready now. What cannot be decoded is left out and counted."""
-        try:
-            frames = packet.decode()
-        except MemoryError:  # the file's need, not its damage: the reader's limit is told
-            raise
-        except (FFmpegError, ValueError):
-            self.undecodable += 1
-            return []
-        return [unit for frame in frames for unit in self._encode(frame)]
-
-    def finish(self) -> list[Unit]:
-        """The rest. Raises FileDamaged if not a single sample could be decoded."""
-        try:
-            frames = self._source.decode(None)
-        except MemoryError:  # the file's need, not its damage: the reader's limit is told
-            raise
-        except (FFmpegError, ValueError):
-            frames = []
-        units = [unit for frame in frames for unit in self._encode(frame)]
-        if self._run is None:
-            raise FileDamaged
-        return units + self._close()
-
-    def _encode(self, frame: Any) -> list[Unit]:
-        at = self._clock.ticks(frame.pts) if frame.pts is not None else self._end
-        length = round(Fraction(frame.samples * self._clock.timescale, frame.sample_rate))
-        if at + length <= self._clock.floor:
-            return []
-        at = max(at, self._clock.floor)
-        units: list[Unit] = []
-        if self._run is not None and abs(at - self._end) > self._slack:
-            units = self._close()
-            at = max(at, self._end)
-        if self._run is None:
-            self._run = _Run(at, self._clock.timescale, self._layout)
-            self.init = self.init or self._run.init
-            self._end = at
-        self._end += length
-        return units + self._keep(self._run.encode(frame))
-
-    def _close(self) -> list[Unit]:
-        run, self._run = self._run, None
-        return self._keep(run.finish()) if run else []
-
-    def _keep(self, units: list[Unit]) -> list[Unit]:
-        self.shown.extend(unit.present_at for unit in units)
-        if units:
-            self._end = max(self._end, units[-1].present_at + 1)
-        return units
-
-
-class _Run:
-    """Sound without a hole through one encoder."""
-
-    def __init__(self, start: int, rate: int, layout: str) -> None:
-        buffer = io.BytesIO()
-        self._container = av.open(buffer, "w", format="mp4", options=MUXER)
-        self._stream = self._container.add_stream("aac", rate=rate, layout=layout)
-        self._stream.codec_context.bit_rate = AAC_BITS_PER_CHANNEL * self._stream.codec_context.layout.nb_channels
-        self._container.start_encoding()
-        self.init = boxes.cmaf_init(buffer.getvalue())
-        self._resampler = AudioResampler(format="fltp", layout=layout, rate=rate, frame_size=AAC_FRAME)
-        self._start, self._given, self._rate = start, 0, rate
-
-    def encode(self, frame: Any) -> list[Unit]:
-        frame.pts = None
-        return self._push(self._resampler.resample(frame))
-
-    def finish(self) -> list[Unit]:
-        units = self._push(self._resampler.resample(None)) + self._units(self._stream.encode(None))
-        self._container.close()
-        return units
-
-    def _push(self, frames: list[Any]) -> list[Unit]:
-        units: list[Unit] = []
-        for frame in frames:
-            frame.pts, frame.time_base = self._given, Fraction(1, self._rate)
-            self._given += frame.samples
-            units += self._units(self._stream.encode(frame))
-        return units
-
-    def _units(self, packets: list[Any]) -> list[Unit]:
-        """Without the encoder's priming, which lies before the start, and without padding behind the end."""
-        units = []
-        for packet in packets:
-            if 0 <= packet.pts < self._given:
-                at = self._start + packet.pts
-                units.append(Unit(bytes(packet), at, at, at, min(AAC_FRAME, self._given - packet.pts), key=True))
         return units

@@ -24,13 +24,16 @@ from shuanglu_common.errors import ShuangluError
 from shuanglu_common.http_server import error_response
 from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain import tus
+from shuanglu_media_ingest.hashing import Hasher
 from shuanglu_media_ingest.spool import Spool, Upload, Writer
 from shuanglu_media_ingest.tus_errors import (
     ChecksumMismatch,
     ContentTypeWrong,
+    DiskFull,
     FinalUpload,
     HeaderWrong,
     OffsetWrong,
+    QuotaFull,
     Refusal,
     TooLarge,
     TooManyUploads,
@@ -51,14 +54,16 @@ class Limits:
     max_upload_bytes: int
     max_uploads: int
     expiry_s: int
+    quota_bytes: int = 200 << 30  # of a tenant's uploads together
+    min_free_bytes: int = 0  # that a new upload must leave on the disk
 
 
 class UploadDoor:
     """Answers tus requests."""
 
-    def __init__(self, spool: Spool, limits: Limits, clock: Clock) -> None:
-        """`clock` decides when uploads expire."""
-        self._spool, self._limits, self._clock = spool, limits, clock
+    def __init__(self, spool: Spool, limits: Limits, clock: Clock, hasher: Hasher) -> None:
+        """`clock` decides when uploads expire, `hasher` is told of complete ones."""
+        self._spool, self._limits, self._clock, self._hasher = spool, limits, clock, hasher
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -78,9 +83,11 @@ class UploadDoor:
         )
 
     async def reap(self, stopping: asyncio.Event, every_s: float = 60) -> None:
-        """Removes expired uploads until told to stop."""
+        """Removes expired uploads, and measures the spool, until told to stop."""
         while not stopping.is_set():
             metrics.UPLOADS_EXPIRED.inc(await asyncio.to_thread(self._spool.reap, self._clock.now_us()))
+            metrics.SPOOL_BYTES.set(await asyncio.to_thread(self._spool.used_bytes))
+            metrics.SPOOL_FREE_BYTES.set(await asyncio.to_thread(self._spool.free_bytes))
             try:
                 await asyncio.wait_for(stopping.wait(), every_s)
             except TimeoutError:
@@ -105,14 +112,17 @@ class UploadDoor:
         tus.metadata(metadata)
         concat = tus.concat(request.headers.get("upload-concat"))
         if await asyncio.to_thread(self._spool.count_open, principal.tenant) >= self._limits.max_uploads:
+            metrics.UPLOADS_REFUSED.labels("count").inc()
             raise TooManyUploads
         if concat is not None and not concat.partial:
             return await self._join(principal, metadata, concat.parts)
         length = self._allowed(tus.number("Upload-Length", request.headers.get("upload-length")))
+        await asyncio.to_thread(self._require_room, principal.tenant, length)
         upload = self._new(principal, metadata, length, partial=concat is not None)
         await asyncio.to_thread(self._spool.create, upload)
         if request.headers.get("content-type") == BODY_TYPE:
             upload = await self._receive(request, upload)
+        self._hash_if_whole(upload)
         return _created(upload)
 
     async def _join(self, principal: Principal, metadata: str, ids: tuple[str, ...]) -> Response:
@@ -120,8 +130,11 @@ class UploadDoor:
         if not all(part.partial and part.complete for part in parts):
             raise HeaderWrong("Upload-Concat names an upload that is not partial or not complete")
         length = self._allowed(sum(part.length for part in parts))
+        await asyncio.to_thread(self._require_room, principal.tenant, length)
         final = self._new(principal, metadata, length, parts=ids)
-        return _created(await asyncio.to_thread(self._spool.join, final, parts))
+        joined = await asyncio.to_thread(self._spool.join, final, parts)
+        self._hash_if_whole(joined)
+        return _created(joined)
 
     async def _head(self, request: Request) -> Response:
         upload = await self._find(_uploader(), request.path_params["upload_id"])
@@ -144,6 +157,7 @@ class UploadDoor:
         if offset != upload.offset:
             raise OffsetWrong
         upload = await self._receive(request, upload)
+        self._hash_if_whole(upload)
         return Response(status_code=204, headers=_state(upload))
 
     async def _delete(self, request: Request) -> Response:
@@ -214,6 +228,20 @@ class UploadDoor:
             raise TooLarge
         return length
 
+    def _require_room(self, tenant: str, length: int) -> None:
+        """Raises DiskFull, QuotaFull. Uploads that grow at the same moment may still meet a full disk on their way."""
+        if self._spool.free_bytes() - length < self._limits.min_free_bytes:
+            metrics.UPLOADS_REFUSED.labels("disk").inc()
+            raise DiskFull
+        if self._spool.used_bytes(tenant) + length > self._limits.quota_bytes:
+            metrics.UPLOADS_REFUSED.labels("quota").inc()
+            raise QuotaFull
+
+    def _hash_if_whole(self, upload: Upload) -> None:
+        """The import will ask for the hash; parts of an upload are hashed as a whole."""
+        if upload.complete and not upload.partial:
+            self._hasher.begin(upload)
+
     def _expiry(self) -> int:
         return self._clock.now_us() + self._limits.expiry_s * 1_000_000
 
@@ -258,6 +286,8 @@ async def _answer(answers: dict[str, Answer], request: Request) -> Response:
 def _told(error: Refusal) -> JSONResponse:
     response = error_response(error)
     response.status_code = error.http_status
+    if error.retry_after_s:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, VersionWrong):
         response.headers["Tus-Version"] = tus.VERSION
     return response

@@ -16,6 +16,7 @@
     │   └── BatchInvalid, PageInvalid
     ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound, BatchNotFound
     ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable
+    ├── Conflict                     AlreadyImported
     ├── TooMany                      BatchFull
     ├── InternalError                ImportGaveUp
     └── DependencyError              SessionsUnavailable, ReaderUnavailable, ProbeTooSlow, HashingTakesLong
@@ -23,7 +24,15 @@
 The upload door answers with the status codes of tus, see spool.py.
 """
 
-from shuanglu_common.errors import DependencyError, InternalError, InvalidInput, NotAllowedNow, NotFound, TooMany
+from shuanglu_common.errors import (
+    Conflict,
+    DependencyError,
+    InternalError,
+    InvalidInput,
+    NotAllowedNow,
+    NotFound,
+    TooMany,
+)
 
 
 class RecordingRefused(InvalidInput):
@@ -223,6 +232,13 @@ class BatchFull(TooMany):
 
     reason = "BATCH_FULL"
     help = "Put the rest into another batch."
+
+
+class AlreadyImported(Conflict):
+    """The same recording of the same order is in another session, which the token does not open."""
+
+    reason = "ALREADY_IMPORTED"
+    help = "This recording of this order was imported before, into another session. Nothing is imported twice."
 
 
 class ImportNotRetryable(NotAllowedNow):

@@ -1,7 +1,7 @@
 """Is the upload a photo? Through Pillow, with flat memory: JPEG is decoded small, PNG checked by its checksums."""
 
-import io
 import warnings
+from pathlib import Path
 
 from PIL import Image
 
@@ -13,14 +13,14 @@ MIN_SIDE = 64
 _PREVIEW = (512, 512)
 
 
-def require_photo(data: bytes) -> None:
-    """Raises IdPhotoInvalid unless the bytes are a readable JPEG or PNG of a usable size."""
-    if not 0 < len(data) <= MAX_BYTES:
+def require_photo(path: Path) -> None:
+    """Raises IdPhotoInvalid unless the file is a readable JPEG or PNG of a usable size."""
+    if not 0 < path.stat().st_size <= MAX_BYTES:
         raise IdPhotoInvalid
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            with Image.open(path, formats=("JPEG", "PNG")) as image:
                 if image.width * image.height > MAX_PIXELS or min(image.size) < MIN_SIDE:
                     raise IdPhotoInvalid
                 if image.format == "JPEG":

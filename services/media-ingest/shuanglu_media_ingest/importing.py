@@ -1,100 +1,77 @@
 """The work on an import: originals and segments into the store, then the events that set the inspection going.
 
 Everything is named by content and place, so that the work can be killed at any moment and done again: the same keys
-get the same bytes, the same events the same ids. What cannot be taken in is removed again, before the import is
-called failed.
+get the same bytes, the same events the same ids. What cannot be taken in, and what somebody cancels, is removed again
+before the import is called failed or cancelled.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import structlog
 
 from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu.media.v1.media_events_pb2 import ImportFailed, RecordingCompleted, TrackStored
 from shuanglu_common.bus.events import NewEvent
-from shuanglu_common.clock import Clock
 from shuanglu_common.errors import ShuangluError
 from shuanglu_common.store import ObjectStore, SealedStore
-from shuanglu_media_ingest import av_files, metrics
-from shuanglu_media_ingest.domain import imports, survey
-from shuanglu_media_ingest.domain.imports import Import, ImportState, SourceFile
-from shuanglu_media_ingest.domain.survey import Survey
+from shuanglu_media_ingest import metrics
+from shuanglu_media_ingest.domain import imports
+from shuanglu_media_ingest.domain.imports import Import, SourceFile
 from shuanglu_media_ingest.errors import (
     IdPhotoInvalid,
+    ImportGaveUp,
     RecordingRefused,
     TimelineInvalid,
     UploadIncomplete,
     UploadNotFound,
 )
-from shuanglu_media_ingest.id_photo import require_photo
+from shuanglu_media_ingest.held_uploads import HeldUploads
 from shuanglu_media_ingest.messages import inspection_message, node_messages
-from shuanglu_media_ingest.segmenter import Segmenter
-from shuanglu_media_ingest.spool import Spool, Upload
+from shuanglu_media_ingest.ports import Imports, Pressure
+from shuanglu_media_ingest.reader import Reader
+from shuanglu_media_ingest.spool import Spool
 from shuanglu_media_ingest.storing import Context, FileTracks, store_file
-from shuanglu_media_ingest.tus_errors import UploadGone
 
 PROGRESS_EVERY_S = 1.0
 ID_PHOTO = "id-photo"
+CANCELLED = "IMPORT_CANCELLED"
 # These end an import for good; anything else is tried again.
 REFUSALS = (RecordingRefused, IdPhotoInvalid, TimelineInvalid, UploadNotFound, UploadIncomplete)
 
 log = structlog.get_logger()
 
 
-class Imports(Protocol):
-    """Where imports are kept. A record and the events that tell of it are written together or not at all."""
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Where an import goes: the store, and the bus as fast as the workers follow.
 
-    async def create(self, record: Import, event: NewEvent) -> Import:
-        """Keep a new import, or return the one with its id. Raises SessionNotOpen if another fills the session."""
-        ...
+    `publish` returns when the bus has the event; `settle` when no write to the store is under way any more.
+    """
 
-    async def get(self, tenant: str, import_id: str) -> Import:
-        """Raises ImportNotFound, also for another tenant's."""
-        ...
-
-    async def progress(self, record: Import, stored_bytes: int, total_bytes: int) -> bool:
-        """STORING, so far. False if the import has ended; nothing is changed then."""
-        ...
-
-    async def stored(self, record: Import, tracks: Sequence[bytes], total_bytes: int, event: NewEvent) -> bool:
-        """STORED, with its tracks. False if the import has ended already."""
-        ...
-
-    async def failed(self, record: Import, reason: str, help_text: str, event: NewEvent) -> bool:
-        """FAILED. False if the import has ended already."""
-        ...
+    store: ObjectStore
+    sealed: SealedStore
+    publish: Callable[[NewEvent], Awaitable[None]]
+    pressure: Pressure
+    settle: Callable[[], Awaitable[None]]
 
 
 class Importer:
-    """Works on one import at a time."""
+    """What is done with an import in hand; see worker.py, Work."""
 
-    def __init__(
-        self,
-        records: Imports,
-        spool: Spool,
-        store: ObjectStore,
-        sealed: SealedStore,
-        publish: Callable[[NewEvent], Awaitable[None]],
-        clock: Clock,
-        upload_expiry_s: int,
-    ) -> None:
-        """`publish` returns when the bus has the event. `upload_expiry_s`: how long uploads of a failed import stay."""
-        self._records, self._spool, self._store, self._sealed = records, spool, store, sealed
-        self._publish, self._clock, self._expiry_s = publish, clock, upload_expiry_s
+    def __init__(self, records: Imports, spool: Spool, uploads: HeldUploads, reader: Reader, outside: Outside) -> None:
+        """`uploads` are those of `spool`, `reader` is the only one that opens them."""
+        self._records, self._spool, self._uploads, self._reader = records, spool, uploads, reader
+        self._store, self._sealed, self._publish = outside.store, outside.sealed, outside.publish
+        self._pressure, self._settle = outside.pressure, outside.settle
 
-    async def run(self, tenant: str, import_id: str) -> None:
-        """Bring an import to its end. Raises ImportNotFound, and DependencyError if it must be tried again."""
-        record = await self._records.get(tenant, import_id)
-        if record.state is ImportState.STORED:
-            await self._remove_uploads(record)
-        if record.state in (ImportState.STORED, ImportState.FAILED):
-            return
+    async def run(self, record: Import) -> None:
+        """Bring an import that is in hand to its end. Raises DependencyError if it must be tried again."""
         started = time.monotonic()
         try:
             await self._take_in(record)
@@ -104,34 +81,55 @@ class Importer:
             metrics.IMPORTS.labels("refused").inc()
         metrics.IMPORT_SECONDS.observe(time.monotonic() - started)
 
+    async def give_up(self, record: Import) -> None:
+        """FAILED after too many attempts. Raises DependencyError."""
+        await self._refuse(record, ImportGaveUp())
+        metrics.IMPORTS.labels("gave_up").inc()
+
+    async def cancel(self, record: Import) -> None:
+        """CANCELLED, with nothing left in the store. Raises DependencyError."""
+        if not await self._remove_objects(record):
+            return
+        await self._records.cancelled(record, cancelled_event(record))
+        await self._uploads.release(record)
+        metrics.IMPORTS.labels("cancelled").inc()
+        log.info("import.cancelled", import_id=record.import_id)
+
+    async def _tell_segment(self, event: NewEvent) -> None:
+        """As soon as the workers have room for it."""
+        await self._pressure.wait()
+        await self._publish(event)
+
     async def _take_in(self, record: Import) -> None:
-        uploads = [await self._upload(record, file.upload_id) for file in record.plan.files]
+        uploads = [
+            await self._uploads.find(record.tenant, file.upload_id, record.import_id) for file in record.plan.files
+        ]
         paths = [self._spool.data_path(upload) for upload in uploads]
-        surveys = [await asyncio.to_thread(_examined, path) for path in paths]
-        imports.require_within(
-            record.plan.nodes,
-            max(found.end_ms(file.offset_ms) for file, found in zip(record.plan.files, surveys, strict=True)),
-        )
-        names = survey.track_ids([(file.roles, found) for file, found in zip(record.plan.files, surveys, strict=True)])
-        photo = await self._seal_photo(record)
-        expected = sum(upload.length for upload in uploads) + sum(
-            stream.size_bytes for found in surveys for stream in found.streams
-        )
-        done: list[FileTracks] = []
-        async with Progress(self._records, record, expected) as progress:
-            context = Context(
-                record, inspection_message(record.plan.inspection), photo, self._store, self._publish, progress.add
-            )
-            for file, path, found, ids in zip(record.plan.files, paths, surveys, names, strict=True):
-                original = await self._original(record, file, path, progress)
-                segmenter = Segmenter(path, found, ids, file.offset_ms)
-                done.append(await store_file(context, file, segmenter, original))
+        # Everything that can refuse a file is asked before anything is stored or told.
+        async with self._reader.reading(record.plan, paths) as reading:
+            imports.require_within(record.plan.nodes, reading.examined.end_ms)
+            photo = await self._seal_photo(record)
+            expected = sum(upload.length for upload in uploads) + reading.examined.segment_bytes
+            done: list[FileTracks] = []
+            async with Progress(self._records, record, expected) as progress:
+                context = Context(
+                    record,
+                    inspection_message(record.plan.inspection),
+                    photo,
+                    self._store,
+                    self._tell_segment,
+                    progress.add,
+                )
+                for index, (file, path) in enumerate(zip(record.plan.files, paths, strict=True)):
+                    original = await self._original(record, file, path, progress)
+                    done.append(await store_file(context, file, reading, index, original))
         await self._complete(record, done, progress.stored, has_photo=photo is not None)
 
     async def _complete(self, record: Import, done: list[FileTracks], stored_bytes: int, *, has_photo: bool) -> None:
         """All files are safe: tell of each track, then of the recording, then let the uploads go."""
         tracks = [track for each in done for track in each.tracks]
-        duration_ms = max(track.end_ms for track in tracks)
+        # A file that was cut off ends where it should have ended: the rest is on the timeline, as a gap.
+        duration_ms = max([track.end_ms for track in tracks] + [gap.end_ms for each in done for gap in each.gaps])
         for each in done:
             for track in each.tracks:
                 event = TrackStored(
@@ -140,7 +138,7 @@ class Importer:
                     gaps=[gap for gap in each.gaps if gap.track_id == track.track_id],
                     inspection=inspection_message(record.plan.inspection),
                 )
-                await self._publish(self._event(record, event, f"{record.import_id}/{track.track_id}"))
+                await self._publish(_event(record, event, f"{record.run_id}/{track.track_id}"))
         completed = RecordingCompleted(
             tracks=tracks,
             gaps=[gap for each in done for gap in each.gaps],
@@ -149,18 +147,11 @@ class Importer:
             has_id_photo=has_photo,
         )
         serialised = [track.SerializeToString(deterministic=True) for track in tracks]
-        await self._records.stored(record, serialised, stored_bytes, self._event(record, completed, "completed"))
+        if not await self._records.stored(record, serialised, stored_bytes, _event(record, completed, "completed")):
+            # Another worker has it, and needs the uploads.
+            return
         log.info("import.stored", import_id=record.import_id, tracks=len(tracks), duration_ms=duration_ms)
-        await self._remove_uploads(record)
-
-    async def _upload(self, record: Import, upload_id: str) -> Upload:
-        try:
-            upload = await asyncio.to_thread(self._spool.find, record.tenant, upload_id)
-        except UploadGone as error:
-            raise UploadNotFound from error
-        if not upload.complete:
-            raise UploadIncomplete
-        return upload
+        await self._uploads.remove(record)
 
     async def _original(self, record: Import, file: SourceFile, path: Path, progress: "Progress") -> ObjectRef:
         """The file byte for byte."""
@@ -173,51 +164,39 @@ class Importer:
     async def _seal_photo(self, record: Import) -> ObjectRef | None:
         if not record.plan.id_photo_upload_id:
             return None
-        upload = await self._upload(record, record.plan.id_photo_upload_id)
-        data = await asyncio.to_thread(self._spool.data_path(upload).read_bytes)
-        await asyncio.to_thread(require_photo, data)
+        upload = await self._uploads.find(record.tenant, record.plan.id_photo_upload_id, record.import_id)
+        path = self._spool.data_path(upload)
+        await self._reader.require_photo(path)
+        data = await asyncio.to_thread(path.read_bytes)
         return await self._sealed.put(record.tenant, record.session_id, ID_PHOTO, data)
 
     async def _refuse(self, record: Import, error: ShuangluError) -> None:
         """Remove what was stored, then say so: the other way round a later import could lose its objects."""
+        if not await self._remove_objects(record):
+            return
+        event = _event(record, ImportFailed(import_id=record.run_id, reason=error.reason), record.run_id)
+        await self._records.failed(record, error.reason, error.help, event)
+        log.warning("import.refused", import_id=record.import_id, reason=error.reason)
+        await self._uploads.release(record)
+
+    async def _remove_objects(self, record: Import) -> bool:
+        """All that this or an earlier attempt stored. False, and nothing is removed, if the import is not ours now."""
+        await self._settle()
+        if not await self._records.progress(record, 0, 0):
+            return False
         folder = f"{record.tenant}/{record.session_id}/"
         for part in ("tracks/", "originals/", f"sealed/{ID_PHOTO}"):
             await self._store.delete_prefix(folder + part)
-        event = ImportFailed(import_id=record.import_id, reason=error.reason)
-        await self._records.failed(record, error.reason, error.help, self._event(record, event, record.import_id))
-        log.warning("import.refused", import_id=record.import_id, reason=error.reason)
-        await self._release_uploads(record)
-
-    async def _release_uploads(self, record: Import) -> None:
-        """Uploads of a failed import stay for a while, so that the caller can look at them."""
-        expires_at_us = self._clock.now_us() + self._expiry_s * 1_000_000
-        for upload_id in record.plan.upload_ids:
-            with suppress(UploadGone):
-                upload = await asyncio.to_thread(self._spool.find, record.tenant, upload_id)
-                free = replace(upload, held_by="", expires_at_us=expires_at_us)
-                await asyncio.to_thread(self._spool.save, free)
-
-    async def _remove_uploads(self, record: Import) -> None:
-        """The store has confirmed every byte: the spool's copies go, with the parts they were joined from."""
-        for upload_id in record.plan.upload_ids:
-            with suppress(UploadGone):
-                upload = await asyncio.to_thread(self._spool.find, record.tenant, upload_id)
-                for part_id in upload.parts:
-                    with suppress(UploadGone):
-                        part = await asyncio.to_thread(self._spool.find, record.tenant, part_id)
-                        await asyncio.to_thread(self._spool.delete, part, by=part.held_by)
-                await asyncio.to_thread(self._spool.delete, upload, by=record.import_id)
-
-    @staticmethod
-    def _event(record: Import, payload: ImportFailed | TrackStored | RecordingCompleted, key: str) -> NewEvent:
-        return NewEvent(record.tenant, record.session_id, payload, key)
+        return True
 
 
-def _examined(path: Path) -> Survey:
-    """Everything that can refuse a file, before anything is stored or told."""
-    found = av_files.survey(path)
-    av_files.require_decodable(path, found)
-    return found
+def cancelled_event(record: Import) -> NewEvent:
+    """Tells the session that it is free for another import."""
+    return _event(record, ImportFailed(import_id=record.run_id, reason=CANCELLED), record.run_id)
+
+
+def _event(record: Import, payload: ImportFailed | TrackStored | RecordingCompleted, key: str) -> NewEvent:
+    return NewEvent(record.tenant, record.session_id, payload, key)
 
 
 class Progress:

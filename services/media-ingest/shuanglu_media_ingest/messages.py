@@ -5,11 +5,22 @@ from collections.abc import Iterable, Sequence
 from shuanglu.common.v1.types_pb2 import Inspection as InspectionProto
 from shuanglu.common.v1.types_pb2 import ObjectRef, Participant, ParticipantRole, TrackKind
 from shuanglu.media.v1.import_service_pb2 import Import as ImportProto
-from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, ImportState
+from shuanglu.media.v1.import_service_pb2 import (
+    ImportBatch,
+    ImportRecordingRequest,
+    ImportRefusal,
+    ImportState,
+    ImportStateCount,
+)
+from shuanglu.media.v1.import_service_pb2 import SourceFile as SourceFileProto
 from shuanglu.media.v1.track_pb2 import Gap, GapCause, Segment, TimelineNode, Track
+from shuanglu_common.errors import ShuangluError
 from shuanglu_media_ingest.domain import gaps
+from shuanglu_media_ingest.domain.batches import Batch
 from shuanglu_media_ingest.domain.imports import Import, Inspection, Node, Person, SourceFile
+from shuanglu_media_ingest.domain.queue import faults
 from shuanglu_media_ingest.domain.reading import ReadPiece, ReadTrack
+from shuanglu_media_ingest.domain.sound import AudioChoice
 from shuanglu_media_ingest.domain.survey import Medium
 from shuanglu_media_ingest.errors import FileRolesInvalid
 
@@ -29,9 +40,21 @@ def person_of(participant: Participant) -> Person:
 def files_of(request: ImportRecordingRequest) -> tuple[SourceFile, ...]:
     """The files as the caller named them."""
     return tuple(
-        SourceFile(file.upload_id, tuple(person_of(each) for each in file.participants), file.offset_ms)
+        SourceFile(file.upload_id, people, file.offset_ms, audio_of(file, people))
         for file in request.files
+        for people in [tuple(person_of(each) for each in file.participants)]
     )
+
+
+def audio_of(file: SourceFileProto, people: Sequence[Person]) -> AudioChoice | None:
+    """Which of the file's sound counts. Raises FileRolesInvalid for a speaker who is not one of `people`."""
+    if not file.HasField("audio"):
+        return None
+    audio = file.audio
+    speakers = [person_of(each) for each in audio.channels.speakers]
+    if any(speaker not in people for speaker in speakers):
+        raise FileRolesInvalid("A channel names a speaker whom the file's participants do not name in the same way.")
+    return AudioChoice(audio.stream, audio.language, audio.mixed, tuple(people.index(each) for each in speakers))
 
 
 def nodes_of(request: ImportRecordingRequest) -> tuple[Node, ...]:
@@ -39,8 +62,8 @@ def nodes_of(request: ImportRecordingRequest) -> tuple[Node, ...]:
     return tuple(Node(node.node_id, node.start_ms, node.end_ms, node.take or 1) for node in request.timeline)
 
 
-def import_message(record: Import) -> ImportProto:
-    """An import as the caller sees it."""
+def import_message(record: Import, position: int = 0) -> ImportProto:
+    """An import as the caller sees it. `position`: in the queue, 0 if it was not asked for."""
     return ImportProto(
         import_id=record.import_id,
         session_id=record.session_id,
@@ -51,6 +74,31 @@ def import_message(record: Import) -> ImportProto:
         total_bytes=record.total_bytes,
         tracks=[Track.FromString(track) for track in record.tracks],
         created_at_us=record.created_at_us,
+        batch_id=record.batch_id,
+        attempts=faults(record),
+        queue_position=position,
+        waiting_for=record.waiting_for,
+    )
+
+
+def batch_message(batch: Batch) -> ImportBatch:
+    """A batch as the caller sees it."""
+    return ImportBatch(
+        batch_id=batch.batch_id,
+        created_at_us=batch.created_at_us,
+        counts=[
+            ImportStateCount(state=ImportState.Value(f"IMPORT_STATE_{state}"), count=count)
+            for state, count in batch.counts.items()
+        ],
+        upload_bytes=batch.upload_bytes,
+        stored_upload_bytes=batch.stored_upload_bytes,
+    )
+
+
+def refusal_message(error: ShuangluError, import_id: str = "") -> ImportRefusal:
+    """Why something was refused."""
+    return ImportRefusal(
+        reason=error.reason, message=str(error), help=error.help, retryable=error.retryable, import_id=import_id
     )
 
 

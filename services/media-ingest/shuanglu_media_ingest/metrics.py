@@ -1,10 +1,12 @@
 """What media-ingest counts."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 UPLOADED_BYTES = Counter("shuanglu_media_ingest_uploaded_bytes_total", "Bytes taken in at the upload door.")
 UPLOADS_EXPIRED = Counter("shuanglu_media_ingest_uploads_expired_total", "Uploads removed because their time was over.")
-IMPORTS = Counter("shuanglu_media_ingest_imports_total", "Imports that ended.", ["outcome"])  # stored, refused
+IMPORTS = Counter(
+    "shuanglu_media_ingest_imports_total", "Imports that ended.", ["outcome"]
+)  # stored, refused, cancelled, gave_up
 IMPORT_SECONDS = Histogram(
     "shuanglu_media_ingest_import_seconds",
     "Time from taking an import in hand to its end.",
@@ -15,3 +17,25 @@ SEGMENT_BYTES = Counter("shuanglu_media_ingest_segment_bytes_total", "Bytes of s
 SEGMENTS = Counter("shuanglu_media_ingest_segments_total", "Segments stored.", ["medium"])  # video, audio
 RECORDED_SECONDS = Counter("shuanglu_media_ingest_recorded_seconds_total", "Length of the tracks stored.", ["medium"])
 DERIVED_TRACKS = Counter("shuanglu_media_ingest_derived_tracks_total", "Tracks that were encoded anew.", ["medium"])
+WAITING = Gauge("shuanglu_media_ingest_queue_imports", "Imports that wait, by size class.", ["size"])  # small, large
+OLDEST_SECONDS = Gauge(
+    "shuanglu_media_ingest_queue_oldest_seconds", "Since when the oldest waiting import was accepted.", ["size"]
+)
+ABANDONED = Counter("shuanglu_media_ingest_imports_abandoned_total", "Imports taken over from a worker that died.")
+OUTAGES = Counter(
+    "shuanglu_media_ingest_outages_total", "Starts of imports that ended because something was away.", ["reason"]
+)
+HELD_UP_SECONDS = Counter(
+    "shuanglu_media_ingest_held_up_seconds_total", "Time that imports waited because the workers were behind."
+)
+WORKERS_WAITING = Gauge(
+    "shuanglu_media_ingest_workers_waiting_events", "Events that wait for a worker, as last asked.", ["consumer"]
+)
+READER_FAILURES = Counter(
+    "shuanglu_media_ingest_reader_failures_total", "Files refused because they ended their reader.", ["reason"]
+)
+SPOOL_BYTES = Gauge("shuanglu_media_ingest_spool_bytes", "Bytes of uploads in the spool.")
+SPOOL_FREE_BYTES = Gauge("shuanglu_media_ingest_spool_free_bytes", "Bytes free on the spool's disk.")
+UPLOADS_REFUSED = Counter(
+    "shuanglu_media_ingest_uploads_refused_total", "Uploads refused for want of room.", ["reason"]
+)  # disk, quota, count

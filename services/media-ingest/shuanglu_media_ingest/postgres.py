@@ -3,68 +3,44 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, Text, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.clock import Clock
 from shuanglu_common.database import Database
-from shuanglu_media_ingest.domain.imports import MOVES, Import, ImportState, Plan
+from shuanglu_media_ingest.domain.imports import ENDED, MOVES, RETRYABLE, Import, ImportState
 from shuanglu_media_ingest.errors import ImportNotFound, SessionNotOpen
+from shuanglu_media_ingest.tables import IMPORTS, SCHEMA, import_of, values_of
 
-SCHEMA = "media_ingest"
+__all__ = ["SCHEMA", "PostgresImports"]
 
-IMPORTS = Table(
-    "imports",
-    MetaData(),
-    Column("tenant", String(39), primary_key=True),
-    Column("import_id", String(32), primary_key=True),
-    Column("session_id", String(64), nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("plan", JSONB, nullable=False),
-    Column("failure_reason", String(64), nullable=False),
-    Column("failure_help", Text, nullable=False),
-    Column("stored_bytes", BigInteger, nullable=False),
-    Column("total_bytes", BigInteger, nullable=False),
-    Column("tracks", ARRAY(LargeBinary), nullable=False),
-    Column("created_at_us", BigInteger, nullable=False),
-    Column("updated_at_us", BigInteger, nullable=False),
-    schema=SCHEMA,
-)
+# Counting further tells nobody anything.
+MAX_POSITION = 1000
 
 
 class PostgresImports:
-    """The port `Imports` of importing.py."""
+    """The ports `Imports` of importing.py and `ImportDesk` of rpc.py."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         """`database`: of the schema `media_ingest`."""
         self._database, self._clock = database, clock
 
     async def create(self, record: Import, event: NewEvent) -> Import:
-        """See Imports."""
-        values: dict[str, Any] = {
-            "tenant": record.tenant,
-            "import_id": record.import_id,
-            "session_id": record.session_id,
-            "state": record.state.value,
-            "plan": record.plan.to_json(),
-            "failure_reason": "",
-            "failure_help": "",
-            "stored_bytes": 0,
-            "total_bytes": 0,
-            "tracks": [],
-            "created_at_us": record.created_at_us,
-            "updated_at_us": record.created_at_us,
-        }
-        statement = insert(IMPORTS).values(values).on_conflict_do_nothing(index_elements=["tenant", "import_id"])
+        """See ImportDesk."""
+        statement = insert(IMPORTS).values(values_of(record))
+        statement = statement.on_conflict_do_nothing(index_elements=["tenant", "import_id"])
         try:
             async with self._database.transaction() as connection:
                 made = await connection.execute(statement.returning(IMPORTS.c.import_id))
                 if made.first() is not None:
                     await self._database.outbox.add(connection, event)
         except IntegrityError as error:
-            # The index `one_import_a_session`.
+            # The index `one_import_a_session` or `one_import_a_recording`.
+            same = await self.of_content(record.tenant, record.content_key)
+            if same is not None:
+                return same
             raise SessionNotOpen("Another import fills the session.") from error
         return await self.get(record.tenant, record.import_id)
 
@@ -75,19 +51,43 @@ class PostgresImports:
             row = (await connection.execute(select(IMPORTS).where(condition))).mappings().first()
         if row is None:
             raise ImportNotFound
-        return Import(
-            tenant=row["tenant"],
-            import_id=row["import_id"],
-            session_id=row["session_id"],
-            state=ImportState(row["state"]),
-            plan=Plan.from_json(row["plan"]),
-            created_at_us=row["created_at_us"],
-            failure_reason=row["failure_reason"],
-            failure_help=row["failure_help"],
-            stored_bytes=row["stored_bytes"],
-            total_bytes=row["total_bytes"],
-            tracks=tuple(row["tracks"]),
+        return import_of(dict(row))
+
+    async def of_content(self, tenant: str, content_key: str) -> Import | None:
+        """See ImportDesk."""
+        live = IMPORTS.c.state.not_in([state.value for state in sorted(RETRYABLE)])
+        condition = (IMPORTS.c.tenant == tenant) & (IMPORTS.c.content_key == content_key) & live
+        if not content_key:
+            return None
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(select(IMPORTS).where(condition, IMPORTS.c.content_key != ""))).mappings()
+            found = row.first()
+        return None if found is None else import_of(dict(found))
+
+    async def states(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ImportState]:
+        """See States."""
+        columns = (IMPORTS.c.tenant, IMPORTS.c.import_id, IMPORTS.c.state)
+        wanted = tuple_(IMPORTS.c.tenant, IMPORTS.c.import_id).in_(list(keys))
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(select(*columns).where(wanted))
+            return {(row.tenant, row.import_id): ImportState(row.state) for row in rows}
+
+    async def position(self, record: Import) -> int:
+        """See ImportDesk."""
+        if record.state is not ImportState.ACCEPTED:
+            return 0
+        earlier = (
+            select(IMPORTS.c.import_id)
+            .where(
+                IMPORTS.c.tenant == record.tenant,
+                IMPORTS.c.state == ImportState.ACCEPTED.value,
+                IMPORTS.c.created_at_us < record.created_at_us,
+            )
+            .limit(MAX_POSITION - 1)
         )
+        async with self._database.transaction() as connection:
+            count = (await connection.execute(select(func.count()).select_from(earlier.subquery()))).scalar_one()
+        return int(count) + 1
 
     async def progress(self, record: Import, stored_bytes: int, total_bytes: int) -> bool:
         """See Imports."""
@@ -110,17 +110,53 @@ class PostgresImports:
             record, ImportState.FAILED, [event], failure_reason=reason, failure_help=help_text, stored_bytes=0
         )
 
+    async def cancelled(self, record: Import, event: NewEvent) -> bool:
+        """See Imports and ImportDesk."""
+        return await self._move(record, ImportState.CANCELLED, [event], stored_bytes=0)
+
+    async def request_cancel(self, record: Import) -> Import:
+        """See ImportDesk."""
+        statement = (
+            update(IMPORTS)
+            .where(
+                IMPORTS.c.tenant == record.tenant,
+                IMPORTS.c.import_id == record.import_id,
+                IMPORTS.c.state.not_in([state.value for state in sorted(ENDED)]),
+            )
+            .values(cancel_requested=True)
+        )
+        async with self._database.transaction() as connection:
+            await connection.execute(statement)
+        return await self.get(record.tenant, record.import_id)
+
+    async def retry(self, record: Import, event: NewEvent) -> bool:
+        """See ImportDesk."""
+        fresh = {"failure_reason": "", "failure_help": "", "stored_bytes": 0, "total_bytes": 0}
+        counters = {"tries": record.tries + 1, "attempts": 0, "outages": 0, "waiting_for": "", "not_before_us": 0}
+        try:
+            return await self._move(record, ImportState.ACCEPTED, [event], cancel_requested=False, **fresh, **counters)
+        except IntegrityError as error:
+            raise SessionNotOpen("Another import fills the session, or has this recording.") from error
+
     async def _move(self, record: Import, to: ImportState, events: list[NewEvent], **values: Any) -> bool:
-        """To another state, if the table of moves allows it from where the row stands now."""
+        """To another state, if the table of moves allows it and the record is as fresh as its lease and try say."""
         sources = [state.value for state, targets in MOVES.items() if to in targets]
+        if to is ImportState.ACCEPTED:
+            sources = [state.value for state in sorted(RETRYABLE)]
+        values = {"state": to.value, "updated_at_us": self._clock.now_us(), **values}
+        if to is not ImportState.STORING:
+            values["lease"] = ""
         statement = (
             update(IMPORTS)
             .where(
                 IMPORTS.c.tenant == record.tenant,
                 IMPORTS.c.import_id == record.import_id,
                 IMPORTS.c.state.in_(sources),
+                IMPORTS.c.lease == record.lease,
+                IMPORTS.c.tries == record.tries,
+                IMPORTS.c.attempts == record.attempts,
             )
-            .values(state=to.value, updated_at_us=self._clock.now_us(), **values)
+            .values(**values)
         )
         async with self._database.transaction() as connection:
             moved = (await connection.execute(statement)).rowcount == 1

@@ -9,8 +9,9 @@ from typing import Any
 from av.error import ExternalError
 
 from shuanglu_media_ingest import av_files
-from shuanglu_media_ingest.domain import survey
+from shuanglu_media_ingest.domain import sound
 from shuanglu_media_ingest.domain.imports import Plan
+from shuanglu_media_ingest.domain.sound import Part
 from shuanglu_media_ingest.domain.survey import Survey
 from shuanglu_media_ingest.errors import RecordingRefused
 from shuanglu_media_ingest.id_photo import require_photo
@@ -46,6 +47,7 @@ class Files:
         self.plan: Plan | None = None
         self.paths: list[Path] = []
         self.surveys: list[Survey] = []
+        self.parts: list[tuple[Part, ...]] = []
         self.names: list[list[str]] = []
 
     def examine(self, plan: Mapping[str, Any], paths: list[str]) -> dict[str, Any]:
@@ -55,7 +57,8 @@ class Files:
         for path in self.paths:
             self.surveys.append(av_files.require_decodable(path, av_files.survey(path)))
         files = list(zip(self.plan.files, self.surveys, strict=True))
-        self.names = survey.track_ids([(file.roles, found) for file, found in files])
+        self.parts = [sound.parts(found, file.audio) for file, found in files]
+        self.names = sound.track_ids([(file.roles, parts) for (file, _), parts in zip(files, self.parts, strict=True)])
         return {
             "end_ms": max(found.end_ms(file.offset_ms) for file, found in files),
             "segment_bytes": sum(stream.size_bytes for found in self.surveys for stream in found.streams),
@@ -64,8 +67,9 @@ class Files:
     def pieces(self, index: int) -> Iterator[list[Any]]:
         """All segments of a file that was examined, each track before its first one, at last what ended how."""
         assert self.plan is not None  # noqa: S101 - examined before
+        offset_ms = self.plan.files[index].offset_ms
         segmenter = Segmenter(
-            self.paths[index], self.surveys[index], self.names[index], self.plan.files[index].offset_ms
+            self.paths[index], self.surveys[index], self.parts[index], self.names[index], offset_ms
         )
         with hunger_told():
             for piece in segmenter.pieces():
@@ -99,6 +103,7 @@ def track_values(piece: Piece) -> dict[str, Any]:
         "height": track.source.height,
         "sample_rate": track.sample_rate,
         "derived": track.source.derived,
+        "speaker": track.part.speaker,
     }
 
 

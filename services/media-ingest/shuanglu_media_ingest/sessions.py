@@ -20,6 +20,7 @@ Metadata = tuple[tuple[str, str], ...]
 class Session:
     """What an import needs to know of a session. `state` without its prefix, such as `CREATED`."""
 
+    order_id: str
     state: str
     people: tuple[Person, ...]
     inspection: Inspection
@@ -43,6 +44,7 @@ class SignalingSessions:
             raise SessionsUnavailable(f"signaling answered {error.code().name}") from error
         session = answer.session
         return Session(
+            order_id=session.order_id,
             state=SessionState.Name(session.state).removeprefix("SESSION_STATE_"),
             people=tuple(
                 Person(each.participant_id, ParticipantRole.Name(each.role).removeprefix("PARTICIPANT_ROLE_"))

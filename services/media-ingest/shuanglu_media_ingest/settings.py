@@ -24,4 +24,33 @@ class MediaIngestSettings(ServiceSettings):
         default=7 * 86_400, ge=3600, description="Seconds that the uploads of an unfinished import are kept."
     )
     probe_timeout_s: float = Field(default=10, gt=0, le=14, description="Seconds that a look at an upload may take.")
-    imports_in_hand: int = Field(default=1, ge=1, le=16, description="Imports that one process works on at a time.")
+    reader_memory_mib: int = Field(
+        default=700, ge=128, le=65_536, description="MiB of private memory of the process that reads an import's files."
+    )
+    reader_stall_s: float = Field(
+        default=120, ge=1, le=3600, description="Seconds without a segment after which the reading process is killed."
+    )
+    imports_in_hand: int = Field(
+        default=2,
+        ge=1,
+        le=16,
+        description="Imports that one process works on at a time; of several, one lane is for small imports alone.",
+    )
+    small_import_bytes: int = Field(
+        default=64 << 20, ge=0, description="Imports of at most so many bytes are small: large ones never hold them up."
+    )
+    max_waiting_segments: int = Field(
+        default=200, ge=1, description="Segments that may wait for face-check before imports are held up."
+    )
+    max_waiting_tracks: int = Field(
+        default=40, ge=1, description="Tracks that may wait for asr before imports are held up."
+    )
+    max_waiting_windows: int = Field(
+        default=64, ge=1, description="Windows of speech that may wait for asr before imports are held up."
+    )
+    spool_quota_bytes: int = Field(
+        default=200 << 30, gt=0, description="Bytes of uploads that a tenant may have in the spool; then 507."
+    )
+    spool_min_free_bytes: int = Field(
+        default=1 << 30, ge=0, description="Bytes that new uploads must leave free on the spool's disk; else 507."
+    )

@@ -1,9 +1,10 @@
 """Uploads on a local disk, until they are safe in the object store.
 
-An upload is two files in its tenant's folder: `<id>.json` tells length and offset, `<id>.data` holds the bytes. The
-offset is the truth: it moves only after the bytes before it are on the disk (fsync), by writing a new `<id>.json`
-beside the old one and renaming it. What a crash leaves behind the offset is cut off before the next byte is written.
-So `kill -9` at any moment costs at most what came after the last checkpoint (4 MiB), never a wrong byte.
+An upload is two files in its tenant's folder: `<id>.json` tells length and offset, `<id>.data` holds the bytes; a
+complete one has its SHA-256 beside them (`<id>.sha256`), which can be made anew at any time. The offset is the truth:
+it moves only after the bytes before it are on the disk (fsync), by writing a new `<id>.json` beside the old one and
+renaming it. What a crash leaves behind the offset is cut off before the next byte is written. So `kill -9` at any
+moment costs at most what came after the last checkpoint (4 MiB), never a wrong byte.
 
 All methods block; the door calls them in threads.
 """
@@ -25,6 +26,8 @@ from shuanglu_media_ingest.tus_errors import DiskFull, UploadGone, UploadHeld, U
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
 _COPY_BYTES = 8 << 20
+# EFBIG: a limit on the size of files (RLIMIT_FSIZE).
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +112,60 @@ class Spool:
         """Remove an upload; nothing happens if it is gone. Raises UploadHeld if an import other than `by` needs it."""
         if upload.held_by and upload.held_by != by:
             raise UploadHeld
-        for suffix in ("json", "data"):
+        for suffix in ("json", "data", "sha256"):
             with suppress(FileNotFoundError):
                 (self._folder(upload.tenant) / f"{upload.upload_id}.{suffix}").unlink()
 
-    def reap(self, now_us: int) -> int:
-        """Remove what has expired, and data without a record; returns how many uploads."""
-        removed = 0
+    def uploads(self) -> Iterator[Upload]:
+        """Every upload of every tenant; one that goes away meanwhile is left out."""
         for record in self._root.glob("*/*.json"):
             with suppress(UploadGone):
-                upload = self.find(record.parent.name, record.stem)
-                if upload.expires_at_us <= now_us:
-                    self.delete(upload, by=upload.held_by)
-                    removed += 1
-        day_ago = now_us / 1e6 - 86_400
-        for leftover in [*self._root.glob("*/*.data"), *self._root.glob("*/*.tmp")]:
+                yield self.find(record.parent.name, record.stem)
+
+    def sha256(self, upload: Upload) -> str:
+        """What `keep_sha256` kept; empty if nothing was."""
+        try:
+            return (self._folder(upload.tenant) / f"{upload.upload_id}.sha256").read_text()
+        except FileNotFoundError:
+            return ""
+
+    def keep_sha256(self, upload: Upload, digest: str) -> None:
+        """Keep the SHA-256 of a complete upload. Raises FileNotFoundError if the upload has gone."""
+        folder = self._folder(upload.tenant)
+        temporary = folder / f"{upload.upload_id}.sha256.tmp"
+        with _disk_full_is_told(temporary), _private(temporary) as file:
+            file.write(digest.encode())
+        temporary.rename(folder / f"{upload.upload_id}.sha256")
+        if not self.data_path(upload).exists():
+            # It was deleted while it was hashed.
+            (folder / f"{upload.upload_id}.sha256").unlink(missing_ok=True)
+            raise FileNotFoundError
+
+    def free_bytes(self) -> int:
+        """Bytes that the spool's disk has left for us."""
+        stat = os.statvfs(self._root)
+        return stat.f_bavail * stat.f_frsize
+
+    def used_bytes(self, tenant: str = "") -> int:
+        """Bytes of uploads, of one tenant or of all."""
+        total = 0
+        for data in self._root.glob(f"{tenant or '*'}/*.data"):
             with suppress(FileNotFoundError):
-                if not leftover.with_suffix(".json").exists() and leftover.stat().st_mtime < day_ago:
+                total += data.stat().st_size
+        return total
+
+    def reap(self, now_us: int) -> int:
+        """Remove what has expired and no import holds, and data without a record; returns how many uploads."""
+        removed = 0
+        for upload in self.uploads():
+            if upload.expires_at_us <= now_us and not upload.held_by:
+                self.delete(upload)
+                removed += 1
+        day_ago = now_us / 1e6 - 86_400
+        for leftover in (path for kind in ("data", "tmp", "sha256") for path in self._root.glob(f"*/*.{kind}")):
+            with suppress(FileNotFoundError):
+                record = leftover.with_name(leftover.name.partition(".")[0] + ".json")
+                if not record.exists() and leftover.stat().st_mtime < day_ago:
                     leftover.unlink()
         return removed
 
@@ -137,7 +177,7 @@ class Spool:
     def _write(self, upload: Upload) -> None:
         folder = self._folder(upload.tenant)
         temporary = folder / f"{upload.upload_id}.tmp"
-        with _disk_full_is_told(), _private(temporary) as file:
+        with _disk_full_is_told(temporary), _private(temporary) as file:
             file.write(json.dumps(asdict(upload)).encode())
             file.flush()
             os.fsync(file.fileno())
@@ -173,17 +213,28 @@ class Writer:
             raise
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append. Raises DiskFull."""
-        with _disk_full_is_told():
-            self._file.write(data)
+        """Append. Raises DiskFull; then bytes after the last checkpoint are given back to the disk."""
+        try:
+            with _disk_full_is_told():
+                self._file.write(data)
+                self._file.flush()
+        except DiskFull:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Give the room of bytes after the last checkpoint back."""
+        with suppress(OSError):
+            os.ftruncate(self._file.fileno(), self.upload.offset)
 
     def checkpoint(self, expires_at_us: int) -> None:
         """Make everything written so far count. Raises DiskFull."""
         with _disk_full_is_told():
             self._file.flush()
             os.fsync(self._file.fileno())
-        self.upload = replace(self.upload, offset=self._file.tell(), expires_at_us=expires_at_us)
-        self._spool.save(self.upload)
+        moved = replace(self.upload, offset=self._file.tell(), expires_at_us=expires_at_us)
+        self._spool.save(moved)
+        self.upload = moved
 
     def close(self) -> None:
         """Give the lock back; bytes after the last checkpoint do not count."""
@@ -201,10 +252,13 @@ def _private(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _disk_full_is_told() -> Iterator[None]:
+def _disk_full_is_told(temporary: Path | None = None) -> Iterator[None]:
+    """`temporary` is removed if it could not be written: there is no room for leftovers."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if error.errno in _FULL:
             raise DiskFull from error
         raise

@@ -11,7 +11,7 @@ ShuangluError
     ├── UploadLocked, UploadHeld 423
     ├── TooManyUploads         429
     ├── ChecksumMismatch       460
-    └── DiskFull               507
+    └── DiskFull, QuotaFull    507
 """
 
 from typing import ClassVar
@@ -23,6 +23,8 @@ class Refusal(ShuangluError):
     """An answer of the upload door that is not a success."""
 
     http_status: ClassVar[int] = 400
+    retry_after_s: ClassVar[int] = 0
+    """Seconds after which the same request may succeed; 0 if it will not."""
     reason = "UPLOAD_REFUSED"
 
 
@@ -100,6 +102,7 @@ class TooManyUploads(Refusal):
     """The tenant has too many uploads."""
 
     http_status = 429
+    retry_after_s = 30
     reason = "TOO_MANY_UPLOADS"
     help = "Finish or delete uploads, or wait until they expire."
 
@@ -116,6 +119,17 @@ class DiskFull(Refusal):
     """No room."""
 
     http_status = 507
+    retry_after_s = 30
     reason = "SPOOL_FULL"
     retryable = True
-    help = "Try again later; operators: see the free space of the spool."
+    help = "What arrived is kept: go on from Upload-Offset later. Operators: see the free space of the spool."
+
+
+class QuotaFull(Refusal):
+    """The tenant's uploads fill its part of the spool."""
+
+    http_status = 507
+    retry_after_s = 30
+    reason = "SPOOL_QUOTA_FULL"
+    retryable = True
+    help = "Uploads go when they are imported: wait, or delete uploads that you do not need."

@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from google.protobuf.message import Message
-from ingest_fakes import INSPECTION, PEOPLE, TENANT, FakeSessions, FixedClock, MemoryImports
+from ingest_fakes import INSPECTION, PEOPLE, TENANT, FakeSessions, FixedClock, MemoryBatches, MemoryImports
+from ingest_inline_reader import InlineReader
 
 from shuanglu.common.v1.types_pb2 import Participant, ParticipantRole
 from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, SourceFile
@@ -15,11 +16,31 @@ from shuanglu_common.sealing import Sealer
 from shuanglu_common.store import MemoryStore, SealedStore
 from shuanglu_media_ingest.domain import imports
 from shuanglu_media_ingest.domain.imports import Import, ImportState, Plan
-from shuanglu_media_ingest.importing import Importer
-from shuanglu_media_ingest.rpc import ImportRpc, Patience
+from shuanglu_media_ingest.accepting import Acceptance, Files, Manners
+from shuanglu_media_ingest.batching import Batching
+from shuanglu_media_ingest.hashing import Hasher
+from shuanglu_media_ingest.held_uploads import HeldUploads
+from shuanglu_media_ingest.importing import Importer, Outside
+from shuanglu_media_ingest.rpc import ImportRpc
 from shuanglu_media_ingest.spool import Spool, Upload
 
 EXPIRY_S = 3600
+HOLD_S = 86_400
+SMALL_BYTES = 1 << 20
+
+
+class NoPressure:
+    """Workers that keep up."""
+
+    async def admits(self) -> bool:
+        return True
+
+    async def wait(self) -> None:
+        return
+
+
+async def settled() -> None:
+    """The memory store has no writes under way."""
 
 
 @dataclass
@@ -34,14 +55,21 @@ class Bench:
     def __post_init__(self) -> None:
         self.spool = Spool(self.folder)
         self.sealed = SealedStore(self.store, Sealer(bytes(32)), self.clock)
-        self.rpc = ImportRpc(self.records, self.spool, self.sessions, self.clock, Patience(10, 86_400))
+        self.uploads = HeldUploads(self.spool, self.clock, EXPIRY_S, HOLD_S)
+        self.reader = InlineReader()
+        files = Files(self.spool, self.uploads, Hasher(self.spool), self.reader)
+        manners = Manners(10, SMALL_BYTES)
+        self.acceptance = Acceptance(self.records, files, self.sessions, self.clock, manners, lambda: None)
+        self.batches = MemoryBatches(self.records)
+        self.rpc = ImportRpc(self.acceptance, Batching(self.batches, self.acceptance), self.batches)
         self.importer = self.new_importer()
 
     def new_importer(self) -> Importer:
         async def publish(event: NewEvent) -> None:
             self.published.append(event)
 
-        return Importer(self.records, self.spool, self.store, self.sealed, publish, self.clock, EXPIRY_S)
+        outside = Outside(self.store, self.sealed, publish, NoPressure(), settled)
+        return Importer(self.records, self.spool, self.uploads, self.reader, outside)
 
     def upload(self, data: bytes, *, tenant: str = TENANT, missing: int = 0) -> Upload:
         """A complete upload, or one that lacks bytes at its end."""
@@ -55,10 +83,13 @@ class Bench:
         return writer.upload
 
     def accepted(self, *files: imports.SourceFile, photo: str = "", nodes: Sequence[imports.Node] = ()) -> Import:
-        """An import as ImportRecording leaves it."""
+        """An import that ImportRecording has made and a worker has in hand."""
         plan = Plan(files, photo, tuple(nodes), INSPECTION)
         import_id = imports.import_id(TENANT, "session-1", plan.upload_ids)
-        record = Import(TENANT, import_id, "session-1", ImportState.ACCEPTED, plan, self.clock.now)
+        for upload in files:
+            held = self.spool.find(TENANT, upload.upload_id)
+            self.spool.save(replace(held, held_by=import_id))
+        record = Import(TENANT, import_id, "session-1", ImportState.STORING, plan, self.clock.now, lease="mine")
         self.records.records[(TENANT, import_id)] = record
         return record
 

@@ -10,6 +10,7 @@ from shuanglu_common.access import Role
 from shuanglu_common.auth import CURRENT, Principal
 from shuanglu_common.clock import SystemClock
 from shuanglu_media_ingest.door import Limits, UploadDoor
+from shuanglu_media_ingest.hashing import Hasher
 from shuanglu_media_ingest.spool import Spool
 
 LIMITS = Limits(max_upload_bytes=1 << 30, max_uploads=20, expiry_s=3600)
@@ -29,7 +30,8 @@ class Trusting:
 
 
 def door(folder: Path) -> ASGIApp:
-    return Trusting(UploadDoor(Spool(folder), LIMITS, SystemClock()).app())
+    spool = Spool(folder)
+    return Trusting(UploadDoor(spool, LIMITS, SystemClock(), Hasher(spool)).app())
 
 
 def main() -> None:

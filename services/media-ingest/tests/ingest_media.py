@@ -10,6 +10,9 @@ import av
 import numpy as np
 
 from shuanglu_media_ingest import av_files
+from shuanglu_media_ingest.domain import sound
+from shuanglu_media_ingest.domain.gaps import Gap
+from shuanglu_media_ingest.domain.sound import AudioChoice
 from shuanglu_media_ingest.segmenter import Piece, Segmenter, TrackInHand
 
 
@@ -84,6 +87,7 @@ class Result:
 
     track: TrackInHand
     pieces: list[Piece]
+    gaps: list[Gap]
 
     @property
     def data(self) -> bytes:
@@ -109,14 +113,18 @@ class Result:
             return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
 
 
-def segmented(path: Path, offset_ms: int = 0) -> dict[str, Result]:
-    """All tracks of a file by medium."""
-    survey = av_files.survey(path)
-    names = [str(stream.medium) for stream in survey.streams]
-    segmenter = Segmenter(path, survey, names, offset_ms)
+def segmented(path: Path, offset_ms: int = 0, audio: AudioChoice | None = None) -> dict[str, Result]:
+    """All tracks of a file by medium, the second of one with `-2`."""
+    survey = av_files.require_decodable(path, av_files.survey(path))
+    parts = sound.parts(survey, audio)
+    (names,) = sound.track_ids([(("x",), parts)])
+    names = [name.removeprefix("x-") for name in names]
+    segmenter = Segmenter(path, survey, parts, names, offset_ms)
     pieces = list(segmenter.pieces())
     return {
-        track.track_id: Result(track, [piece for piece in pieces if piece.track is track]) for track in segmenter.tracks
+        track.track_id: Result(track, [piece for piece in pieces if piece.track is track], track.gaps(segmenter.whole))
+        for track in segmenter.tracks
+        if track.cuts
     }
 
 

@@ -62,7 +62,7 @@ def main() -> None:
     record = bench.accepted(SourceFile(upload.upload_id, PEOPLE))
     loaded = psutil.Process().memory_info().rss
     started, used = time.monotonic(), time.process_time()
-    asyncio.run(bench.importer.run(TENANT, record.import_id))
+    asyncio.run(bench.importer.run(record))
     done = bench.state_of(record)
     print(  # noqa: T201 - the answer
         json.dumps(

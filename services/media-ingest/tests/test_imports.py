@@ -31,8 +31,9 @@ def test_a_plan_survives_json():
     assert replace(plan, id_photo_upload_id="").upload_ids == ("a" * 32, "b")
 
 
-def test_ends_are_ends():
-    assert MOVES[ImportState.STORED] == MOVES[ImportState.FAILED] == frozenset()
+def test_what_is_stored_stays_and_what_came_to_nothing_can_only_be_tried_again():
+    assert MOVES[ImportState.STORED] == frozenset()
+    assert MOVES[ImportState.FAILED] == MOVES[ImportState.CANCELLED] == {ImportState.ACCEPTED}
 
 
 @pytest.mark.parametrize("state", ["CREATED", "FAILED"])

@@ -12,7 +12,7 @@ MS = Fraction(1, 1000)
 def placed(packets: list[tuple[int, int]], joints: Joints | None = None) -> list[int]:
     """Packets of 40 ms as (stream, decode time); where each comes to lie."""
     joints = joints or Joints({0: MS, 1: MS})
-    return [at + joints.shift(stream, at, 40) for stream, at in packets]
+    return [at + joints.shift(stream, at, at, 40) for stream, at in packets]
 
 
 def test_a_clock_that_runs_on_is_left_alone():
@@ -62,7 +62,7 @@ def test_times_that_are_noise_are_refused():
 def test_a_stream_knows_when_its_next_packet_is_due():
     joints = Joints({0: MS})
     assert joints.due(0) is None
-    joints.shift(0, 1000, 40)
+    joints.shift(0, 1000, 1000, 40)
     assert joints.due(0) == 1040
 
 

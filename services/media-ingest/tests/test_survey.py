@@ -1,6 +1,6 @@
 from fractions import Fraction
 
-from shuanglu_media_ingest.domain.survey import MAX_GROUP_BYTES, Medium, Stream, Survey, track_ids
+from shuanglu_media_ingest.domain.survey import MAX_GROUP_BYTES, Medium, Stream, Survey
 
 
 def video(codec: str = "h264", seconds: int = 4, key_every: int = 25, size: int = 100) -> Stream:
@@ -105,16 +105,3 @@ def test_a_files_clock_uses_its_origin():
 def test_the_usual_duration_is_never_nothing():
     assert video().usual_duration == 1
     assert audio().usual_duration == 1
-
-
-def test_tracks_are_named_by_role_and_shared_ones_so():
-    pair, both = Survey("mp4", (video(), audio())), Survey("mp4", (video(), audio(), audio()))
-    names = track_ids(
-        [(["customer"], pair), (["co_signer"], pair), (["customer", "agent"], both), (["customer"], pair)]
-    )
-    assert names == [
-        ["customer-video", "customer-audio"],
-        ["co-signer-video", "co-signer-audio"],
-        ["shared-video", "shared-audio", "shared-audio-2"],
-        ["customer-video-2", "customer-audio-2"],
-    ]

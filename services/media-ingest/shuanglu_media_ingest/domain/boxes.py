@@ -135,6 +135,16 @@ def _u32(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(4, "big") for number in numbers)
 
 
+def is_sideways(init: bytes) -> bool:
+    """True if the track's matrix turns the picture by a quarter (ISO/IEC 14496-12, 8.3.2): width is shown as height."""
+    header = find(init, b"moov", b"trak", b"tkhd")
+    if header is None:
+        raise BoxError("the init segment has no track header")
+    matrix = header[52:88] if header[0] == 1 else header[40:76]
+    a, b, _, c, d = (int.from_bytes(matrix[at : at + 4], "big", signed=True) for at in range(0, 20, 4))
+    return a == d == 0 and bool(b and c)
+
+
 def tfdt_of(segment: bytes) -> int:
     """Decode time of a segment's first sample in ticks. Raises BoxError if it has none."""
     payload = find(segment, b"moof", b"traf", b"tfdt")

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from itertools import pairwise
 
 from shuanglu_media_ingest.domain.timeline import GAP_MS, Clock, Stretch
@@ -12,6 +13,7 @@ from shuanglu_media_ingest.domain.timeline import GAP_MS, Clock, Stretch
 # A track names at most this many; of more, neighbours are told as one.
 MAX_GAPS = 500
 _LEAST_MERGE_MS = 100
+_ONE = Fraction(1)
 
 
 class Cause(StrEnum):
@@ -59,12 +61,12 @@ class Faults:
         if not self.marks or self.marks[-1] != at:
             self.marks.append(at)
 
-    def add(self, other: "Faults") -> None:
-        """What another look at the same stream found."""
-        self.stretches += other.stretches
-        self.marks.extend(other.marks)
+    def add(self, other: "Faults", scale: Fraction = _ONE) -> None:
+        """What another look found. `scale`: how long a tick of the other is in ticks of this one."""
+        self.stretches += [(round(start * scale), round(end * scale)) for start, end in other.stretches]
+        self.marks.extend(round(mark * scale) for mark in other.marks)
         if other.open_from is not None:
-            self.bad(other.open_from)
+            self.bad(round(other.open_from * scale))
 
     def __bool__(self) -> bool:
         return bool(self.stretches or self.marks or self.open_from is not None)

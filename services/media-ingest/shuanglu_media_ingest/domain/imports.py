@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from shuanglu_media_ingest.domain.sound import EVERYBODY, AudioChoice
 from shuanglu_media_ingest.errors import FileRolesInvalid, FilesInvalid, SessionNotOpen, TimelineInvalid
 
 MAX_FILES = 8
@@ -24,15 +25,27 @@ class ImportState(StrEnum):
     STORING = "STORING"
     STORED = "STORED"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
 
 
-# STORING again after a crash; the ends are ends.
+# STORING again after a crash, ACCEPTED again after an outage or when somebody retries. What is stored stays.
 MOVES: Mapping[ImportState, frozenset[ImportState]] = {
-    ImportState.ACCEPTED: frozenset({ImportState.STORING, ImportState.FAILED}),
-    ImportState.STORING: frozenset({ImportState.STORING, ImportState.STORED, ImportState.FAILED}),
+    ImportState.ACCEPTED: frozenset({ImportState.STORING, ImportState.FAILED, ImportState.CANCELLED}),
+    ImportState.STORING: frozenset(
+        {
+            ImportState.STORING,
+            ImportState.ACCEPTED,
+            ImportState.STORED,
+            ImportState.FAILED,
+            ImportState.CANCELLED,
+        }
+    ),
     ImportState.STORED: frozenset(),
-    ImportState.FAILED: frozenset(),
+    ImportState.FAILED: frozenset({ImportState.ACCEPTED}),
+    ImportState.CANCELLED: frozenset({ImportState.ACCEPTED}),
 }
+ENDED = frozenset({ImportState.STORED, ImportState.FAILED, ImportState.CANCELLED})
+RETRYABLE = frozenset({ImportState.FAILED, ImportState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +63,16 @@ class SourceFile:
     upload_id: str
     people: tuple[Person, ...]
     offset_ms: int = 0
+    audio: AudioChoice | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Roles in lower case, as track names have them."""
         return tuple(person.role.lower() for person in self.people)
+
+    def people_of(self, speaker: int) -> tuple[Person, ...]:
+        """Who is on a track of the file: everybody, or the one that it belongs to."""
+        return self.people if speaker == EVERYBODY else (self.people[speaker],)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +116,12 @@ class Plan:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The plan that `to_json` gave."""
         files = tuple(
-            SourceFile(file["upload_id"], tuple(Person(**person) for person in file["people"]), file["offset_ms"])
+            SourceFile(
+                file["upload_id"],
+                tuple(Person(**person) for person in file["people"]),
+                file["offset_ms"],
+                AudioChoice.from_json(file.get("audio")),
+            )
             for file in values["files"]
         )
         inspection = values["inspection"]
@@ -125,12 +148,36 @@ class Import:
     stored_bytes: int = 0
     total_bytes: int = 0
     tracks: tuple[bytes, ...] = ()  # serialised shuanglu.media.v1.Track
+    batch_id: str = ""  # that it was added by
+    content_key: str = ""  # what is imported for which order; empty for imports of old
+    upload_bytes: int = 0  # of all its uploads
+    small: bool = True  # may use the lane of small imports
+    tries: int = 1  # of the caller: 2 after the first retry
+    attempts: int = 0  # of the workers in this try, outages not counted
+    outages: int = 0  # in a row
+    waiting_for: str = ""  # reason of the last outage, while it waits
+    lease: str = ""  # of the worker that has it in hand
+
+    @property
+    def run_id(self) -> str:
+        """Name of this try in events. A retried import is another one for those who heard that it failed."""
+        return self.import_id if self.tries == 1 else f"{self.import_id}-{self.tries}"
 
 
 def import_id(tenant: str, session_id: str, upload_ids: Sequence[str]) -> str:
     """The same uploads for the same session give the same import: 32 hexadecimal digits."""
     parts = "\n".join((tenant, session_id, *upload_ids))
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def content_key(tenant: str, order_id: str, files: Sequence[tuple[str, SourceFile]]) -> str:
+    """Same order, same bytes, same roles at the same places: the same recording, whatever its uploads are called.
+
+    `files`: each with the SHA-256 of its bytes; their order means nothing. Who takes part is told by roles: ids differ
+    from session to session.
+    """
+    parts = sorted(f"{sha256} {'+'.join(sorted(file.roles))} {file.offset_ms}" for sha256, file in files)
+    return hashlib.sha256("\n".join((tenant, order_id, *parts)).encode()).hexdigest()[:32]
 
 
 def require_open(state: str) -> None:

@@ -46,13 +46,13 @@ class Joints:
         self._shifts = [Fraction(0)]  # of each part of the recording, in seconds
         self.at_s: list[Fraction] = []  # where each joint lies on the line
 
-    def shift(self, stream: int, decode_at: int, duration: int) -> int:
+    def shift(self, stream: int, decode_at: int, present_at: int, duration: int) -> int:
         """What must be added to this packet's times, in ticks. Raises TooManyJoints."""
         line = self._lines[stream]
         if line.due is None:
             line.shift = round(self._shifts[-1] / line.time_base)
         elif not -line.back <= decode_at + line.shift - line.due <= line.leap:
-            line.shift = self._after_a_jump(line, line.due, decode_at)
+            line.shift = self._after_a_jump(line, line.due, decode_at, present_at)
         line.due = decode_at + line.shift + duration
         return line.shift
 
@@ -60,7 +60,7 @@ class Joints:
         """When the stream's next packet is due, on the line; None before its first."""
         return self._lines[stream].due
 
-    def _after_a_jump(self, line: _Line, due: int, decode_at: int) -> int:
+    def _after_a_jump(self, line: _Line, due: int, decode_at: int, present_at: int) -> int:
         for known in reversed(self._shifts):
             shift = round(known / line.time_base)
             if shift != line.shift and -line.back <= decode_at + shift - due <= line.follow:
@@ -69,5 +69,6 @@ class Joints:
         if len(self.at_s) == MAX_JOINTS:
             raise TooManyJoints
         self.at_s.append(at_s)
-        self._shifts.append(at_s - decode_at * line.time_base)
+        # The first picture is shown where the part before it ended; it may be decoded a little earlier.
+        self._shifts.append(at_s - present_at * line.time_base)
         return round(self._shifts[-1] / line.time_base)

@@ -19,6 +19,7 @@ class ReadTrack:
     height: int
     sample_rate: int  # 0 for pictures
     derived: bool  # encoded anew
+    speaker: int  # which of the file's people is on it alone, from 0; -1 for all of them
     end_ms: int = 0
     segment_count: int = 0
     gaps: tuple[Gap, ...] = ()

@@ -1,7 +1,6 @@
 """What one look through a file tells, and what follows: carried or encoded anew, and from when to when."""
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -153,20 +152,3 @@ class Survey:
     def end_ms(self, offset_ms: int) -> int:
         """Where the file ends on the session's timeline; at least where it begins."""
         return offset_ms + max(0, round((self.ends_s - self.origin) * 1000))
-
-
-def track_ids(files: Sequence[tuple[Sequence[str], Survey]]) -> list[list[str]]:
-    """A name for each stream of each file, unique in the session: `<role>-<medium>`, `shared-…` for several people.
-
-    `files`: roles in the file (lower case), and its survey. The second of a name gets `-2`. Depends on nothing else.
-    """
-    taken: dict[str, int] = {}
-    names: list[list[str]] = []
-    for roles, survey in files:
-        prefix = roles[0].replace("_", "-") if len(roles) == 1 else "shared"
-        names.append([])
-        for stream in survey.streams:
-            base = f"{prefix}-{stream.medium}"
-            taken[base] = taken.get(base, 0) + 1
-            names[-1].append(base if taken[base] == 1 else f"{base}-{taken[base]}")
-    return names
