@@ -21,6 +21,7 @@ ERROR_MODULES = (
     "shuanglu_common.bus.events",
     "shuanglu_common.cmaf",
     "shuanglu_common.database",
+    "shuanglu_common.doctor",
     "shuanglu_common.grpc_server",
     "shuanglu_common.model_files",
     "shuanglu_common.sealing",
