@@ -30,7 +30,7 @@ async def build(app: App[QualitySettings]) -> None:
     """Connects adapters to the domain."""
     settings = app.settings
     database = app.database(SCHEMA)
-    shelf = StrategyShelf(PostgresStrategies(database), app.clock)
+    shelf = StrategyShelf(PostgresStrategies(database), app.clock, app.sealer().derive("strategy-pages"))
     app.serve_grpc(lambda server: add_StrategyServiceServicer_to_server(StrategyRpc(shelf), server))
 
     jetstream = app.nats.jetstream()

@@ -5,6 +5,7 @@ CallerError
 ├── StrategyNotFound       no such strategy or version in this tenant
 ├── StrategyAmbiguous      several strategies fit an order; name one
 ├── StrategyNotApplicable  the named strategy is not for such orders
+├── PageSizeInvalid        the page size is out of range
 └── PageTokenInvalid       the page token is not one of ours
 DependencyError
 ├── FoldConflict           another owner has moved the fold on; reload and do it again
@@ -56,6 +57,13 @@ class StrategyNotApplicable(NotAllowedNow):
 
     reason = "STRATEGY_NOT_APPLICABLE"
     help = "Leave strategy_id empty to have the strategy chosen, or name one that is for this product and channel."
+
+
+class PageSizeInvalid(InvalidInput):
+    """The page size is out of range."""
+
+    reason = "PAGE_SIZE_INVALID"
+    help = "Ask for 1 to 200 strategies, or 0 for 50."
 
 
 class PageTokenInvalid(InvalidInput):

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hmac
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -11,6 +12,7 @@ from shuanglu_quality.builtin import BUILT_IN, built_in
 from shuanglu_quality.conditions import OrderCondition, OrderFacts
 from shuanglu_quality.domain.strategy import Strategy
 from shuanglu_quality.errors import (
+    PageSizeInvalid,
     PageTokenInvalid,
     StrategyAmbiguous,
     StrategyInvalid,
@@ -22,6 +24,7 @@ from shuanglu_quality.strategy_text import read
 CHANNELS = ("REMOTE", "COUNTER", "FIELD", "IMPORT")
 DEFAULT_PAGE = 50
 MAX_PAGE = 200
+MARK_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,11 @@ def parsed(yaml: str) -> Strategy:
 class StrategyShelf:
     """What the door and the judge ask."""
 
-    def __init__(self, rows: StrategyRows, clock: Clock) -> None:
-        """`clock` stamps new versions."""
+    def __init__(self, rows: StrategyRows, clock: Clock, page_key: bytes) -> None:
+        """`clock` stamps new versions; `page_key` authenticates page tokens."""
         self._rows = rows
         self._clock = clock
+        self._page_key = page_key
 
     async def create(self, tenant: str, yaml: str, subject: str) -> tuple[StoredStrategy, bool]:
         """Stores a version; the same content again is the same version. Raises StrategyInvalid."""
@@ -114,13 +118,33 @@ class StrategyShelf:
         return [rows[strategy_id] for strategy_id in sorted(rows)]
 
     async def page(self, tenant: str, size: int, token: str) -> tuple[list[StoredStrategy], str]:
-        """A page of the newest versions and the token of the next. Raises PageTokenInvalid."""
-        after = _after(token)
+        """A page of the newest versions and the token of the next. Raises PageSizeInvalid, PageTokenInvalid."""
+        if not 0 <= size <= MAX_PAGE:
+            raise PageSizeInvalid(f"page_size must be 0..{MAX_PAGE}.")
+        after = self._after(token, tenant)
         rows = [row for row in await self.newest(tenant) if row.strategy_id > after]
-        count = min(size or DEFAULT_PAGE, MAX_PAGE) if size >= 0 else DEFAULT_PAGE
-        shown = rows[:count]
-        more = len(rows) > count
-        return shown, base64.urlsafe_b64encode(f"id:{shown[-1].strategy_id}".encode()).decode() if more else ""
+        shown, rest = rows[: size or DEFAULT_PAGE], rows[size or DEFAULT_PAGE :]
+        if not rest:
+            return shown, ""
+        last = shown[-1].strategy_id.encode()
+        return shown, base64.urlsafe_b64encode(self._mark(tenant, last) + last).decode().rstrip("=")
+
+    def _mark(self, tenant: str, place: bytes) -> bytes:
+        """Holds for this place in this tenant's list alone (HMAC-SHA256, RFC 2104)."""
+        return hmac.digest(self._page_key, tenant.encode() + b"\0" + place, "sha256")[:MARK_BYTES]
+
+    def _after(self, token: str, tenant: str) -> str:
+        """The last strategy that was shown; empty for the first page. Raises PageTokenInvalid."""
+        if not token:
+            return ""
+        try:
+            data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise PageTokenInvalid("The page token cannot be read.") from error
+        mark, place = data[:MARK_BYTES], data[MARK_BYTES:]
+        if not hmac.compare_digest(mark, self._mark(tenant, place)):
+            raise PageTokenInvalid("The page token is not one of this list.")
+        return place.decode()
 
     async def resolve(self, tenant: str, order: OrderFacts, channel: str, strategy_id: str) -> Resolved:
         """The strategy for an order. Raises StrategyNotFound, StrategyAmbiguous, StrategyNotApplicable.
@@ -157,15 +181,3 @@ class StrategyShelf:
 
 def _shipped(strategy: Strategy, yaml: str) -> StoredStrategy:
     return StoredStrategy(strategy.strategy_id, strategy.version, yaml, 0, BUILT_IN)
-
-
-def _after(token: str) -> str:
-    if not token:
-        return ""
-    try:
-        text = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise PageTokenInvalid("The page token cannot be read.") from error
-    if not text.startswith("id:"):
-        raise PageTokenInvalid("The page token is not one of this list.")
-    return text.removeprefix("id:")

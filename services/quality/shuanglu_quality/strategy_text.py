@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -40,7 +41,7 @@ def read(text: str) -> Reading:
     except BadText as error:
         return Reading(None, (error.problem,))
     # jsonschema tells of each missing field alone; a problem that reads the same is told once.
-    problems = list(dict.fromkeys(_by_schema(parsed)))
+    problems = list(dict.fromkeys(islice(_by_schema(parsed), 2 * MAX_PROBLEMS)))
     if not problems:
         problems = [*_by_sense(parsed), *_by_conditions(parsed)]
     if problems:

@@ -6,6 +6,7 @@ from shuanglu_common.auth import CURRENT, Principal
 from shuanglu_quality.builtin import BUILT_IN, built_in
 from shuanglu_quality.conditions import OrderFacts
 from shuanglu_quality.errors import (
+    PageSizeInvalid,
     PageTokenInvalid,
     StrategyAmbiguous,
     StrategyInvalid,
@@ -62,7 +63,7 @@ def rows() -> Rows:
 
 @pytest.fixture
 def shelf(rows: Rows) -> StrategyShelf:
-    return StrategyShelf(rows, Clock())
+    return StrategyShelf(rows, Clock(), b"k" * 32)
 
 
 async def test_the_same_text_is_the_same_version(shelf: StrategyShelf):
@@ -112,10 +113,25 @@ async def test_pages_show_every_strategy_once(shelf: StrategyShelf):
     assert seen == [*(f"loan-{number}" for number in range(5)), "personal-loan"]
 
 
-@pytest.mark.parametrize("token", ["!", "bm9wZQ==", "é"])
+@pytest.mark.parametrize("token", ["!", "bm9wZQ==", "é", "aWQ6bG9hbi0x", "A" * 100_000])
 async def test_a_page_token_that_is_not_ours_is_refused(shelf: StrategyShelf, token: str):
     with pytest.raises(PageTokenInvalid):
         await shelf.page("bank", 2, token)
+
+
+async def test_a_page_token_is_good_for_its_own_tenant_and_unchanged(shelf: StrategyShelf):
+    for number in range(3):
+        await shelf.create("bank", loan(f"loan-{number}"), "ann")
+    _, token = await shelf.page("bank", 1, "")
+    for tenant, changed in (("other", token), ("bank", "A" + token[1:]), ("bank", token[:-2] + "xx")):
+        with pytest.raises(PageTokenInvalid):
+            await shelf.page(tenant, 1, changed)
+
+
+@pytest.mark.parametrize("size", [-1, 201, 2**31 - 1])
+async def test_page_sizes_have_limits(shelf: StrategyShelf, size: int):
+    with pytest.raises(PageSizeInvalid):
+        await shelf.page("bank", size, "")
 
 
 async def test_an_order_gets_the_only_strategy_that_is_for_it(shelf: StrategyShelf, rows: Rows):

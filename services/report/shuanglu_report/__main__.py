@@ -29,7 +29,7 @@ async def build(app: App[ReportSettings]) -> None:
     if not (settings.font_dir / REGULAR).is_file():
         raise WrongSetting(f"wrong setting SHUANGLU_FONT_DIR: no {REGULAR} in it; install fonts-noto-cjk")
     store, sealed = app.store(), app.sealed_store()
-    link_key = app.sealer().derive("replay-link")
+    link_key, page_key = app.sealer().derive("replay-link"), app.sealer().derive("report-pages")
     database = app.database(SCHEMA)
     rows = PostgresReportRows(database)
     channel = app.channel(settings.signaling_target)
@@ -50,7 +50,7 @@ async def build(app: App[ReportSettings]) -> None:
         )
     )
     watcher = InspectionWatcher(rows, sessions, BusInspectionFeed(app.nats), settings.watch_heartbeat_s)
-    rpc = ReportRpc(rows, sealed, sessions, watcher, link_key, app.clock.now_us)
+    rpc = ReportRpc(rows, sealed, sessions, watcher, link_key, page_key, app.clock.now_us)
     app.serve_grpc(lambda server: add_ReportServiceServicer_to_server(rpc, server))
     common = DatabaseDoctor(database, "shuanglu_report", app.bus, app.clock)
     doctor = ReportDoctor(database, common, ObjectReader(store, sealed))

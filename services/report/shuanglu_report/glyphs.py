@@ -13,6 +13,8 @@ REGULAR = "NotoSansCJK-Regular.ttc"
 _GETA = "〓"  # The printers' mark for a character that is not there.
 _FORMAT_SEGMENTED = 12
 _FIRST_PRINTABLE = " "
+# Marks that turn the direction of what follows (UAX #9): a name could make the words behind it read backwards.
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Glyphs:
@@ -39,12 +41,15 @@ class Glyphs:
         return at >= 0 and code <= self._ranges[at][1]
 
     def printable(self, text: str) -> str:
-        """The text with 〓 for what the font cannot print; line breaks and tabs become spaces, other controls go."""
+        """The text with 〓 for what the font cannot print; line breaks and tabs become spaces, other controls go.
+
+        So do the marks that turn the direction of text.
+        """
         spaced = (" " if character in "\n\r\t" else character for character in text)
         return "".join(
             character if self.can_print(character) else _GETA
             for character in spaced
-            if character >= _FIRST_PRINTABLE and not "\x7f" <= character <= "\x9f"
+            if character >= _FIRST_PRINTABLE and not "\x7f" <= character <= "\x9f" and character not in _TURNING
         )
 
 

@@ -30,6 +30,7 @@ class ReportRpc(ReportServiceServicer):
     sessions: SessionDirectory
     watcher: InspectionWatcher
     link_key: bytes
+    page_key: bytes
     now_us: Callable[[], int]
 
     @override
@@ -53,12 +54,12 @@ class ReportRpc(ReportServiceServicer):
         tenant = principal.tenant
         wanted = RowFilter(request.verdict, request.created_from_us, request.created_to_us, principal.session_id or "")
         size = page_size(request.page_size)
-        start = position_of(request.page_token, tenant, wanted)
+        start = position_of(self.page_key, request.page_token, tenant, wanted)
         rows = await self.rows.page(tenant, wanted, start, size + 1)
         shown = rows[:size]
         token = ""
         if len(rows) > size:
-            token = page_token(tenant, wanted, Position(shown[-1].created_at_us, shown[-1].report_id))
+            token = page_token(self.page_key, tenant, wanted, Position(shown[-1].created_at_us, shown[-1].report_id))
         return pb.ListReportsResponse(reports=[_summary(row) for row in shown], next_page_token=token)
 
     @override

@@ -84,6 +84,31 @@ def test_characters_that_no_font_has_do_not_stop_the_report(renderer: TypstRende
     assert "#panic() $x$" in text
 
 
+INJECTED = (
+    '#panic("x") #read("/etc/passwd") = 标题 *粗* $x^2$ `raw` <label> @ref '
+    '\\ [#sys] {eval} <script> ]]> %s #include "a"'
+)
+
+
+def test_markup_in_what_people_say_and_write_is_printed_as_it_is(renderer: TypstRenderer) -> None:
+    """Names, transcripts and strategies reach typst as values of a JSON file, never as source (it has no `eval`)."""
+    made = report()
+    made.order.order_no = INJECTED
+    made.order.customer.name = INJECTED
+    for finding in made.result.findings[:3]:
+        finding.message_zh = finding.message_en = INJECTED
+    for utterance in made.result.utterances:
+        utterance.text = INJECTED
+    everything = "".join("".join(text_of(rendered(renderer, made))).split())
+    assert everything.count('#panic("x")#read("/etc/passwd")=标题*粗*$x^2$`raw`<label>@ref') >= 4
+    assert "root:" not in everything
+
+
+def test_marks_that_turn_text_around_are_left_out(font_dir: Path) -> None:
+    glyphs = Glyphs.of(font_dir / "NotoSansCJK-Regular.ttc")
+    assert glyphs.printable("张\u202e三\u2066\u200f合格") == "张三合格"
+
+
 def test_many_long_findings_break_over_pages(renderer: TypstRenderer) -> None:
     long = report()
     for number in range(30):

@@ -35,7 +35,7 @@ def rows() -> MemoryRows:
 def rpc(rows: MemoryRows) -> ReportRpc:
     sealed = SealedStore(MemoryStore(), Sealer(KEY), SystemClock())
     watcher = InspectionWatcher(rows, FixedSessions(), QueueFeed(), 5)
-    return ReportRpc(rows, sealed, FixedSessions(), watcher, KEY, lambda: NOW_US)
+    return ReportRpc(rows, sealed, FixedSessions(), watcher, KEY, KEY, lambda: NOW_US)
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,15 @@
-"""Page tokens: where a list goes on. Opaque, and good only for the same tenant and filters."""
+"""Page tokens: where a list goes on. Opaque, authenticated, and good only for the same tenant and filters."""
 
 import base64
 import binascii
-import hashlib
+import hmac
 from dataclasses import dataclass
 
 from shuanglu_report.errors import PageSizeInvalid, PageTokenInvalid
 
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 200
-_MARK_BYTES = 12
+_MARK_BYTES = 16
 _TIME_BYTES = 8
 
 
@@ -39,27 +39,28 @@ def page_size(asked: int) -> int:
     return asked or DEFAULT_SIZE
 
 
-def _mark(tenant: str, wanted: RowFilter) -> bytes:
-    """Tells lists apart, so that a token of one is refused by another."""
-    text = f"{tenant}\0{wanted.verdict}\0{wanted.from_us}\0{wanted.to_us}\0{wanted.session_id}"
-    return hashlib.sha256(text.encode()).digest()[:_MARK_BYTES]
+def _mark(key: bytes, tenant: str, wanted: RowFilter, place: bytes) -> bytes:
+    """Holds for this place in this list alone (HMAC-SHA256, RFC 2104)."""
+    text = f"{tenant}\0{wanted.verdict}\0{wanted.from_us}\0{wanted.to_us}\0{wanted.session_id}\0"
+    return hmac.digest(key, text.encode() + place, "sha256")[:_MARK_BYTES]
 
 
-def page_token(tenant: str, wanted: RowFilter, last: Position) -> str:
+def page_token(key: bytes, tenant: str, wanted: RowFilter, last: Position) -> str:
     """Token of the page after `last`."""
-    data = _mark(tenant, wanted) + last.created_at_us.to_bytes(_TIME_BYTES, "big") + last.report_id.encode()
+    place = last.created_at_us.to_bytes(_TIME_BYTES, "big") + last.report_id.encode()
+    data = _mark(key, tenant, wanted, place) + place
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def position_of(token: str, tenant: str, wanted: RowFilter) -> Position | None:
-    """Where the list goes on; None for an empty token. Raises PageTokenInvalid for a token of another list."""
+def position_of(key: bytes, token: str, tenant: str, wanted: RowFilter) -> Position | None:
+    """Where the list goes on; None for an empty token. Raises PageTokenInvalid for one of another list, or changed."""
     if not token:
         return None
     try:
         data = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        mark, time, report_id = data[:_MARK_BYTES], data[_MARK_BYTES:][:_TIME_BYTES], data[_MARK_BYTES + _TIME_BYTES :]
-        if mark == _mark(tenant, wanted) and report_id:
-            return Position(int.from_bytes(time, "big"), report_id.decode("ascii"))
+        mark, place = data[:_MARK_BYTES], data[_MARK_BYTES:]
+        if hmac.compare_digest(mark, _mark(key, tenant, wanted, place)) and len(place) > _TIME_BYTES:
+            return Position(int.from_bytes(place[:_TIME_BYTES], "big"), place[_TIME_BYTES:].decode("ascii"))
     except (binascii.Error, ValueError) as error:
         raise PageTokenInvalid("page_token cannot be read") from error
     raise PageTokenInvalid("page_token belongs to another list")
