@@ -158,10 +158,14 @@ class EmbeddedStack:
             found[spec.name] = [process.pid for process in replicas if process is not None and process.pid is not None]
         return found
 
+    def pids(self) -> dict[str, int]:
+        """Process ids of everything that runs, by name."""
+        running = {**self._infrastructure, **self._services}
+        return {name: process.pid for name, process in running.items() if process.pid is not None}
+
     def usage(self) -> dict[str, Usage]:
         """Cost of every running process since its start, by name."""
-        running = {**self._infrastructure, **self._services}
-        return {name: usage_of(process.pid) for name, process in running.items() if process.pid is not None}
+        return {name: usage_of(pid) for name, pid in self.pids().items()}
 
     def log_file(self, name: str) -> Path:
         """Log of a component."""
@@ -276,11 +280,9 @@ class EmbeddedStack:
 
     def _bus_ready(self) -> None:
         port = self.ports["nats"]
-        seconds = self._await(
-            self._infrastructure["nats"],
-            http_ok(self.ports["nats-monitor"], "/healthz?js-enabled-only=true"),
-            INFRASTRUCTURE_TIMEOUT_S,
-        )
+        healthy = http_ok(self.ports["nats-monitor"], "/healthz?js-enabled-only=true")
+        # Out of disk it switches its streams off until its next start.
+        seconds = self._await(self._infrastructure["nats"], healthy, INFRASTRUCTURE_TIMEOUT_S, healthy)
         asyncio.run(_make_streams(self.nats_url))
         self._announcer.ready("nats", seconds, f"{LOOPBACK}:{port}, streams are there")
 
@@ -346,9 +348,9 @@ class EmbeddedStack:
         group[command.name] = process
         process.start()
 
-    def _await(self, process: ManagedProcess, probe: Probe, timeout_s: float) -> float:
+    def _await(self, process: ManagedProcess, probe: Probe, timeout_s: float, health: Probe | None = None) -> float:
         seconds = wait_ready(process, probe, timeout_s, self._giving_up)
-        self._supervisor.watch(process)
+        self._supervisor.watch(process, health)
         return seconds
 
     def _all_of(self, *steps: Callable[[], None]) -> None:
