@@ -117,8 +117,8 @@ def segmented(path: Path, offset_ms: int = 0, audio: AudioChoice | None = None) 
     """All tracks of a file by medium, the second of one with `-2`."""
     survey = av_files.require_decodable(path, av_files.survey(path))
     parts = sound.parts(survey, audio)
-    (names,) = sound.track_ids([(("x",), parts)])
-    names = [name.removeprefix("x-") for name in names]
+    (names,) = sound.track_ids([(("x",) * (2 if audio and audio.speakers else 1), parts)])
+    names = [name.removeprefix("x-").removeprefix("shared-") for name in names]
     segmenter = Segmenter(path, survey, parts, names, offset_ms)
     pieces = list(segmenter.pieces())
     return {
