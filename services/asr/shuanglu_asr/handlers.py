@@ -1,18 +1,17 @@
 """Bus in, bus out: TrackStored becomes SpeechFound and its windows, WindowFound becomes SpeechTranscribed."""
 
-import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
 from shuanglu.common.v1.types_pb2 import TRACK_KIND_AUDIO, Interval
 from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.observation.v1.observations_pb2 import SpeechFound, SpeechTranscribed, Transcript, WindowFound
+from shuanglu_asr.domain.listened import Listened
 from shuanglu_asr.domain.turns import Turn
 from shuanglu_asr.domain.windows import needed, windows
+from shuanglu_asr.ears import Ears
 from shuanglu_asr.errors import RecognitionFailed
-from shuanglu_asr.listener import Listened
 from shuanglu_asr.messages import (
     loudness_messages,
     model_message,
@@ -23,9 +22,9 @@ from shuanglu_asr.messages import (
     utterance_message,
     whole,
 )
-from shuanglu_asr.metrics import FAILURES, TURNS, UTTERANCES, WINDOWS, tell_step
-from shuanglu_asr.worker import Worker
+from shuanglu_asr.metrics import FAILURES, TURNS, UTTERANCES, WINDOWS
 from shuanglu_common.bus.events import Event, NewEvent
+from shuanglu_common.cell.models import InferenceFailed
 from shuanglu_common.cmaf import fetch
 from shuanglu_common.errors import DamagedData
 from shuanglu_common.store import ObjectMissing, ObjectStore, SealedStore
@@ -36,16 +35,17 @@ log = structlog.get_logger()
 class Asr:
     """The handlers."""
 
-    def __init__(self, store: ObjectStore, sealed: SealedStore, worker: Worker) -> None:
+    def __init__(self, store: ObjectStore, sealed: SealedStore, ears: Ears) -> None:
         """Keeps what it works with."""
         self.store = store
         self.sealed = sealed
-        self.worker = worker
+        self.ears = ears
 
     async def track_stored(self, event: Event[TrackStored]) -> Sequence[NewEvent]:
         """Listen to an audio track; other tracks are not for us.
 
-        A track that cannot be read is reported as such and has no windows. Raises StoreUnavailable.
+        A track that cannot be read or listened to is reported as such and has no windows. Raises StoreUnavailable,
+        ModelsAway.
         """
         stored = event.payload
         track = stored.track
@@ -55,12 +55,12 @@ class Asr:
             track_id=track.track_id,
             participants=track.participants,
             interval=Interval(start_ms=track.start_ms, end_ms=track.end_ms),
-            models=[model_message(self.worker.ear_model)],
+            models=[model_message(self.ears.ear_model)],
         )
         groups: tuple[tuple[Turn, ...], ...] = ()
         try:
             listened = await self.listen(stored)
-        except (DamagedData, ObjectMissing) as error:
+        except (DamagedData, ObjectMissing, InferenceFailed) as error:
             log.warning("track.unreadable", track_id=track.track_id, reason=error.reason)
             FAILURES.labels(error.reason).inc()
             found.failure_reason = error.reason
@@ -80,18 +80,14 @@ class Asr:
         )
 
     async def listen(self, stored: TrackStored) -> Listened:
-        """The whole track, a segment at a time. Raises DamagedData, and what the store raises."""
-        listener = self.worker.listener()
-        init = await self.store.get(stored.track.init)
-        work_s = 0.0
-        for segment in stored.segments:
-            data = init + await self.store.get(segment.object)
-            started = time.perf_counter()
-            await asyncio.to_thread(listener.add, data)
-            work_s += time.perf_counter() - started
-        listened = await asyncio.to_thread(listener.finish)
-        tell_step("listen", listened.seconds, work_s)
-        return listened
+        """The whole track. Raises DamagedData, InferenceFailed, ModelsAway, and what the store raises."""
+
+        async def segments() -> AsyncIterator[bytes]:
+            init = await self.store.get(stored.track.init)
+            for segment in stored.segments:
+                yield init + await self.store.get(segment.object)
+
+        return await self.ears.listen(segments)
 
     @staticmethod
     def window(stored: TrackStored, index: int, turns: Sequence[Turn]) -> WindowFound:
@@ -108,7 +104,7 @@ class Asr:
     async def window_found(self, event: Event[WindowFound]) -> Sequence[NewEvent]:
         """Recognise a window; the words are sealed.
 
-        A window that cannot be recognised is reported as such. Raises StoreUnavailable.
+        A window that cannot be recognised is reported as such. Raises StoreUnavailable, ModelsAway.
         """
         window = event.payload
         track_id, index = window.track.track_id, window.window_index
@@ -116,12 +112,12 @@ class Asr:
             track_id=track_id,
             window_index=index,
             interval=whole(turns_of(window.turns)),
-            models=[model_message(self.worker.word_model)],
+            models=[model_message(self.ears.word_model)],
         )
         key = f"{track_id}/{index}"
         try:
             transcript = await self.transcribe(window)
-        except (DamagedData, ObjectMissing, RecognitionFailed) as error:
+        except (DamagedData, ObjectMissing, RecognitionFailed, InferenceFailed) as error:
             log.warning("window.failed", track_id=track_id, index=index, reason=error.reason)
             FAILURES.labels(error.reason).inc()
             WINDOWS.labels("failed").inc()
@@ -134,10 +130,10 @@ class Asr:
         return (NewEvent(event.tenant, event.session_id, transcribed, key),)
 
     async def transcribe(self, window: WindowFound) -> Transcript:
-        """The words of a window. Raises DamagedData, RecognitionFailed, and what the store raises."""
+        """The words. Raises DamagedData, RecognitionFailed, InferenceFailed, ModelsAway, and what the store raises."""
         data = await fetch(self.store, window.track, window.segments)
         turns, languages = turns_of(window.turns), tuple(window.inspection.languages)
-        said = await asyncio.to_thread(self.worker.recognise, data, turns, languages)
+        said = await self.ears.recognise(data, turns, languages)
         role = only_role(window.track.participants)
         for utterance in said:
             UTTERANCES.labels("text" if utterance.text else "unintelligible").inc()

@@ -1,24 +1,15 @@
-"""Listens to a track: turns and loudness. Blocking; called in threads, one call at a time."""
+"""Listens to a track: turns and loudness. Blocking; runs in a cell."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
 from shuanglu_asr.av_sound import Block, SoundReader
-from shuanglu_asr.domain.loudness import Loudness, LoudnessMeter
+from shuanglu_asr.domain.listened import Listened
+from shuanglu_asr.domain.loudness import LoudnessMeter
 from shuanglu_asr.domain.placing import RATE
 from shuanglu_asr.domain.turns import Turn, TurnFinder, TurnRules
 from shuanglu_asr.silero import Ear, Silero
-
-
-@dataclass(frozen=True, slots=True)
-class Listened:
-    """What was heard on a track, in time order."""
-
-    turns: tuple[Turn, ...]
-    loudness: tuple[Loudness, ...]
-    seconds: float
 
 
 class Listener:

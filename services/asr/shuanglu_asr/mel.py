@@ -33,8 +33,12 @@ class LogMel:
     """Makes spectrograms; keeps the filters."""
 
     def __init__(self) -> None:
-        """Computes filters and window once."""
-        self.filters = mel_filters()
+        """Computes filters and window once.
+
+        The filters are doubles: in singles the last bits of the product depend on where memory happens to lie, and the
+        recogniser's int8 numbers make confidences that differ by 0.03 between two processes out of that.
+        """
+        self.filters = mel_filters().astype(np.float64)
         self.window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
 
     def __call__(self, sound: Samples, frames: int) -> NDArray[np.float32]:

@@ -9,10 +9,10 @@ from shuanglu_asr.domain.heard import Utterance
 from shuanglu_asr.domain.loudness import Loudness
 from shuanglu_asr.domain.turns import Turn
 from shuanglu_asr.domain.windows import Span
-from shuanglu_common.model_files import ModelFiles
+from shuanglu_common.cell.models import LoadedModel
 
 
-def model_message(model: ModelFiles) -> ModelRef:
+def model_message(model: LoadedModel) -> ModelRef:
     """The model that made an observation."""
     return ModelRef(name=model.name, version=model.version)
 

@@ -19,6 +19,18 @@ class AsrSettings(ServiceSettings):
     asr_cpu_threads: int = Field(default=1, ge=1, le=64, description="Threads of one model call.")
     asr_tracks_in_hand: int = Field(default=1, ge=1, le=32, description="Tracks that a worker listens to at a time.")
     asr_windows_in_hand: int = Field(default=1, ge=1, le=32, description="Windows that a worker recognises at a time.")
+    asr_timeout_s: float = Field(
+        default=180, ge=1, le=3600, description="Seconds after which a window hangs and its process is killed."
+    )
+    asr_memory_mib: int = Field(
+        default=1536,
+        ge=0,
+        le=262_144,
+        description="MiB of private memory of the process with the models; 0: unbounded.",
+    )
+    models_retry_s: float = Field(
+        default=15, ge=0.1, le=3600, description="Seconds after which models that cannot be used are looked for again."
+    )
     asr_start_probability: float = Field(
         default=0.5, gt=0, lt=1, description="Speech probability from which a turn begins."
     )

@@ -1,21 +1,65 @@
-"""The part of the work that keeps a processor busy: decode, listen, recognise. Called in threads; keeps no state."""
+"""The part of the work that keeps a processor busy: decode, listen, recognise. Runs in a cell; keeps no state."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from shuanglu_asr.av_sound import Samples, SoundReader
 from shuanglu_asr.domain.heard import Utterance
 from shuanglu_asr.domain.transcribing import ANSWER_LANGUAGE, Transcriber
 from shuanglu_asr.domain.turns import Turn, TurnRules
 from shuanglu_asr.listener import Listener
-from shuanglu_asr.metrics import DOUBTS, tell_step
-from shuanglu_asr.settings import AsrSettings
+from shuanglu_asr.metrics import DOUBTS
 from shuanglu_asr.silero import Silero
 from shuanglu_asr.simplified import Simplifier
 from shuanglu_asr.stretches import stretches
 from shuanglu_asr.whisper import Whisper
 from shuanglu_common.model_files import ModelFiles, verified
+
+
+class EarSettings(Protocol):
+    """What AsrSettings say of the models; a child has them without the rest."""
+
+    @property
+    def models_dir(self) -> Path:
+        """See AsrSettings."""
+        ...
+
+    @property
+    def asr_device(self) -> str:
+        """See AsrSettings."""
+        ...
+
+    @property
+    def asr_compute_type(self) -> str:
+        """See AsrSettings."""
+        ...
+
+    @property
+    def asr_cpu_threads(self) -> int:
+        """See AsrSettings."""
+        ...
+
+    @property
+    def asr_start_probability(self) -> float:
+        """See AsrSettings."""
+        ...
+
+    @property
+    def asr_end_probability(self) -> float:
+        """See AsrSettings."""
+        ...
+
+    @property
+    def asr_min_speech_ms(self) -> int:
+        """See AsrSettings."""
+        ...
+
+    @property
+    def asr_min_silence_ms(self) -> int:
+        """See AsrSettings."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +87,13 @@ class Worker:
 
         Raises SoundUnreadable, SegmentUnreadable, RecognitionFailed.
         """
-        started = time.perf_counter()
         reader = SoundReader()
         blocks = (block for part in (reader.read(data), reader.finish()) for block in part)
         languages = self.languages(wanted)
-        made = tuple(self.transcriber.transcribe(turn, sound, languages) for turn, sound in stretches(blocks, turns))
-        tell_step("recognise", sum(turn.duration_ms for turn in turns) / 1000, time.perf_counter() - started)
-        return made
+        return tuple(self.transcriber.transcribe(turn, sound, languages) for turn, sound in stretches(blocks, turns))
 
 
-def open_worker(settings: AsrSettings) -> Worker:
+def open_worker(settings: EarSettings) -> Worker:
     """Verify and load the models. Raises ModelUnusable."""
     ear_model = verified(settings.models_dir, "silero-vad")
     word_model = verified(settings.models_dir, "whisper-base")

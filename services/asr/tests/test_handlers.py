@@ -4,6 +4,7 @@ import random
 
 import pytest
 from asr_media import Cmaf, encoded, tone, truth
+from local_ears import LocalEars
 from pypinyin import lazy_pinyin
 from rapidfuzz.distance import Levenshtein
 
@@ -26,6 +27,7 @@ from shuanglu.observation.v1.observations_pb2 import (
     Utterance,
     WindowFound,
 )
+from shuanglu_asr.ears import Ears
 from shuanglu_asr.errors import RecognitionFailed
 from shuanglu_asr.handlers import Asr
 from shuanglu_asr.worker import Worker
@@ -47,10 +49,10 @@ class Bench:
     def __init__(self, worker: Worker) -> None:
         self.store = MemoryStore()
         self.sealed = SealedStore(self.store, Sealer(b"k" * 32), SystemClock())
-        self.worker = worker
+        self.ears: Ears = LocalEars(worker)
 
     def handler(self) -> Asr:
-        return Asr(self.store, self.sealed, self.worker)
+        return Asr(self.store, self.sealed, self.ears)
 
     async def event(
         self, media: Cmaf, *people: str, kind: int = TRACK_KIND_AUDIO, until_ms: int = 10**9
@@ -248,7 +250,7 @@ async def test_a_window_that_the_recogniser_refuses_is_reported(bench: Bench, cu
             raise RecognitionFailed("refused")
 
     _, windows = await listen(bench.handler(), await bench.event(customer_track, "customer", until_ms=12_000))
-    transcribed = await recognise(Refusing(bench.store, bench.sealed, bench.worker), windows[0])
+    transcribed = await recognise(Refusing(bench.store, bench.sealed, bench.ears), windows[0])
     assert transcribed.failure_reason == "RECOGNITION_FAILED"
 
 
@@ -259,7 +261,7 @@ async def test_a_store_that_is_away_is_tried_again_later(bench: Bench):
 
     event = await bench.event(encoded(tone(2)), "customer")
     with pytest.raises(StoreUnavailable) as raised:
-        await Asr(AwayStore(), bench.sealed, bench.worker).track_stored(event)
+        await Asr(AwayStore(), bench.sealed, bench.ears).track_stored(event)
     assert raised.value.retryable
 
 

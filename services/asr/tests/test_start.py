@@ -1,3 +1,4 @@
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.observation.v1.observations_pb2 import WindowFound
 from shuanglu_asr import errors
 from shuanglu_asr.__main__ import build
+from shuanglu_asr.metrics import FAILURES
 from shuanglu_asr.settings import AsrSettings
 from shuanglu_common.bus.subscription import Subscription
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.errors import ShuangluError
+from shuanglu_common.gate import Gate
 from shuanglu_common.sealing import Sealer
 from shuanglu_common.store import MemoryStore, SealedStore
 
@@ -23,9 +26,11 @@ class FakeApp:
     """Notes what a service asks of its app."""
 
     def __init__(self, models_dir: Path) -> None:
-        self.settings = AsrSettings(models_dir=models_dir)
+        self.settings = AsrSettings(models_dir=models_dir, models_retry_s=0.1)
         self.checks: dict[str, Any] = {}
-        self.consumed: list[Subscription] = []
+        self.consumed: list[tuple[Subscription, Gate]] = []
+        self.backgrounds: dict[str, Any] = {}
+        self.closers: list[Any] = []
 
     def store(self) -> MemoryStore:
         return MemoryStore()
@@ -36,16 +41,36 @@ class FakeApp:
     def ready_when(self, name: str, check: Any) -> None:
         self.checks[name] = check
 
-    def consume(self, subscription: Subscription) -> None:
-        self.consumed.append(subscription)
+    def background(self, name: str, run: Any) -> None:
+        self.backgrounds[name] = run
+
+    def on_close(self, close: Any) -> None:
+        self.closers.append(close)
+
+    def consume(self, subscription: Subscription, gate: Gate) -> None:
+        self.consumed.append((subscription, gate))
+
+    async def run(self, until: Any) -> None:
+        """The service's background, until the condition holds."""
+        stopping = asyncio.Event()
+        task = asyncio.create_task(self.backgrounds["models"](stopping))
+        async with asyncio.timeout(20):
+            while not await until():  # noqa: ASYNC110 - as a probe does
+                await asyncio.sleep(0.02)
+        stopping.set()
+        await task
 
 
 async def test_with_its_models_the_worker_is_ready_and_takes_tracks_and_windows():
     app = FakeApp(MODELS)
     await build(app)  # type: ignore[arg-type]
-    assert await app.checks["models"]()
-    assert [list(one.handlers) for one in app.consumed] == [[TrackStored], [WindowFound]]
-    assert len({one.durable for one in app.consumed}) == 2
+    assert not await app.checks["models"]()
+    await app.run(app.checks["models"])
+    assert [list(one.handlers) for one, _ in app.consumed] == [[TrackStored], [WindowFound]]
+    assert len({one.durable for one, _ in app.consumed}) == 2
+    assert all(gate.is_open for _, gate in app.consumed)
+    for close in app.closers:
+        await close()
 
 
 @pytest.mark.parametrize("harm", ["missing", "changed", "no manifest", "not a model"])
@@ -66,8 +91,15 @@ async def test_without_the_right_models_the_worker_stays_up_not_ready_and_takes_
         (tmp_path / "whisper-base" / "tokenizer.json").write_text("{}")
     app = FakeApp(tmp_path)
     await build(app)  # type: ignore[arg-type]
+    unusable = FAILURES.labels("MODEL_UNUSABLE")
+    before = unusable._value.get()
+
+    async def looked_twice() -> bool:
+        return bool(unusable._value.get() >= before + 2)
+
+    await app.run(looked_twice)
     assert not await app.checks["models"]()
-    assert app.consumed == []
+    assert not any(gate.is_open for _, gate in app.consumed)
 
 
 def test_every_error_has_a_reason_of_its_own():
