@@ -50,6 +50,7 @@ async def build(app: App[MediaIngestSettings]) -> None:
         expiry_s=settings.upload_expiry_s,
         quota_bytes=settings.spool_quota_bytes,
         min_free_bytes=settings.spool_min_free_bytes,
+        least_bytes_per_s=settings.upload_least_bytes_per_s,
     )
     door = UploadDoor(spool, limits, app.clock, hasher)
     app.serve_http(door.app())

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -24,6 +25,7 @@ from shuanglu_common.errors import ShuangluError
 from shuanglu_common.http_server import error_response
 from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain import tus
+from shuanglu_media_ingest.domain.pace import WINDOW_S, Pace
 from shuanglu_media_ingest.hashing import Hasher
 from shuanglu_media_ingest.spool import Spool, Upload, Writer
 from shuanglu_media_ingest.tus_errors import (
@@ -38,6 +40,7 @@ from shuanglu_media_ingest.tus_errors import (
     TooLarge,
     TooManyUploads,
     UploadGone,
+    UploadTooSlow,
     VersionWrong,
 )
 
@@ -56,6 +59,12 @@ class Limits:
     expiry_s: int
     quota_bytes: int = 200 << 30  # of a tenant's uploads together
     min_free_bytes: int = 0  # that a new upload must leave on the disk
+    least_bytes_per_s: int = 1024  # that a sender must keep up; 0 waits for ever
+    pace_window_s: float = WINDOW_S
+
+    def pace(self) -> Pace:
+        """What a body is measured with."""
+        return Pace(self.least_bytes_per_s, self.pace_window_s)
 
 
 class UploadDoor:
@@ -184,7 +193,7 @@ class UploadDoor:
         digest = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
         room = writer.upload.length - writer.upload.offset
         try:
-            async for block in _blocks(request):
+            async for block in _blocks(request, self._limits.pace()):
                 room -= len(block)
                 if room < 0:
                     raise TooLarge("the body is longer than the rest of the upload")
@@ -305,18 +314,35 @@ def _state(upload: Upload) -> dict[str, str]:
     }
 
 
-async def _blocks(request: Request) -> AsyncIterator[bytearray]:
-    """The body in checkpoints. When the client goes away, what has arrived comes first, then ClientDisconnect."""
-    block = bytearray()
+async def _blocks(request: Request, pace: Pace) -> AsyncIterator[bytearray]:
+    """The body in checkpoints. What has arrived comes first, then ClientDisconnect or UploadTooSlow."""
+    block, more = bytearray(), True
     try:
-        async for chunk in request.stream():
+        while more:
+            chunk, more = await _chunk(request, pace)
             block += chunk
             if len(block) >= CHECKPOINT_BYTES:
                 yield block
                 block = bytearray()
-    except ClientDisconnect:
+    except (ClientDisconnect, UploadTooSlow):
         if block:
             yield block
         raise
     if block:
         yield block
+
+
+async def _chunk(request: Request, pace: Pace) -> tuple[bytes, bool]:
+    """The next bytes, perhaps none, and whether there may be more. Raises ClientDisconnect, UploadTooSlow."""
+    clock = asyncio.get_running_loop()
+    began, chunk, more = clock.time(), b"", True
+    # Not `request.stream()`: a generator that was cancelled once is at its end.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(pace.patience_s):
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+    if not pace.took(clock.time() - began, len(chunk)) and more:
+        raise UploadTooSlow
+    return chunk, more

@@ -17,6 +17,11 @@ class MediaIngestSettings(ServiceSettings):
     signaling_target: str = Field(default="127.0.0.1:7001", description="gRPC address of signaling.")
     max_upload_bytes: int = Field(default=20 << 30, gt=0, description="Largest upload in bytes.")
     max_uploads: int = Field(default=1000, gt=0, description="Uploads that a tenant may have in the spool at a time.")
+    upload_least_bytes_per_s: int = Field(
+        default=1024,
+        ge=0,
+        description="Bytes a second that a sender must keep up over 30 s, else 408. 0: any speed.",
+    )
     upload_expiry_s: int = Field(
         default=86_400, ge=60, description="Seconds without progress after which an upload is removed."
     )

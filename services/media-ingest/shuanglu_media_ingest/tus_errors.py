@@ -4,6 +4,7 @@ ShuangluError
 └── Refusal                    has an HTTP status of its own
     ├── HeaderWrong            400
     ├── UploadGone             404
+    ├── UploadTooSlow          408
     ├── OffsetWrong            409
     ├── VersionWrong           412
     ├── TooLarge               413
@@ -40,6 +41,14 @@ class UploadGone(Refusal):
     http_status = 404
     reason = "UPLOAD_NOT_FOUND"
     help = "Create the upload again; uploads expire and belong to who created them."
+
+
+class UploadTooSlow(Refusal):
+    """The bytes of a request drip."""
+
+    http_status = 408
+    reason = "UPLOAD_TOO_SLOW"
+    help = "What arrived is kept: go on from Upload-Offset when the line is better."
 
 
 class OffsetWrong(Refusal):

@@ -91,10 +91,11 @@ def _bounded(text: str) -> None:
         _no_reuse(event)
         values += isinstance(event, NodeEvent)
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if depth > MAX_DEPTH:
-            raise BadText(Problem("", f"nested more than {MAX_DEPTH} deep", event.start_mark.line + 1))
+            raise BadText(Problem("", f"nested more than {MAX_DEPTH} deep", line))
         if values > MAX_VALUES:
-            raise BadText(Problem("", f"more than {MAX_VALUES} values; make it smaller", event.start_mark.line + 1))
+            raise BadText(Problem("", f"more than {MAX_VALUES} values; make it smaller", line))
 
 
 def _no_reuse(event: Any) -> None:
