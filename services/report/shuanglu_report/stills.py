@@ -19,6 +19,8 @@ _LEAST_CROP = 200
 # A face is reduced to so few pixels that nobody can be told from it.
 _COARSE = 6
 _BLUR_AROUND = 0.25
+# By quarters, counter-clockwise.
+_TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
 
 def picture(data: bytes, still: WantedStill) -> bytes:
@@ -49,9 +51,15 @@ def _decoded(data: bytes, at_ms: int) -> Image.Image:
             if nearest is None:
                 raise StillUnreadable("the segment has no picture")
             image: Image.Image = nearest.to_image()  # type: ignore[no-untyped-call]
-            return image
+            return _upright(image, nearest.rotation)
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise StillUnreadable(f"the segment cannot be decoded: {type(error).__name__}") from error
+
+
+def _upright(image: Image.Image, degrees: int) -> Image.Image:
+    """As the track says that it is shown; boxes are places on the upright picture."""
+    quarters = round(degrees / 90) % 4
+    return image.transpose(_TURNS[quarters]) if quarters else image
 
 
 def _distance(frame: av.VideoFrame, at_ms: int) -> float:

@@ -103,3 +103,35 @@ async def test_a_position_in_a_gap_takes_the_nearest_segment() -> None:
     nearest = [segment_at(stored, at_ms) for at_ms in (0, 1999, 2400, 3900, 9000)]
     assert [segment.index for segment in nearest if segment] == [1, 1, 1, 3, 3]
     assert segment_at(TrackStored(), 0) is None
+
+
+# Track header matrices (ISO/IEC 14496-12, 8.3.2): upright, and shown turned by a quarter.
+UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+TURNED = {90: (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30), 270: (0, -1 << 16, 0, 1 << 16, 0, 0, 0, 0, 1 << 30)}
+
+
+def matrix(values: tuple[int, ...]) -> bytes:
+    return b"".join((value % (1 << 32)).to_bytes(4, "big") for value in values)
+
+
+def light_above(at_ms: int) -> Image.Image:
+    image = Image.new("RGB", (320, 240), "black")
+    ImageDraw.Draw(image).rectangle((0, 0, 319, 119), fill="white")
+    return image
+
+
+@pytest.mark.parametrize(("clockwise", "light_is"), [(90, "right"), (270, "left")])
+def test_a_still_of_a_turned_track_is_upright_and_hides_the_right_place(clockwise: int, light_is: str) -> None:
+    track = encode(2, light_above)
+    at = track.init.index(matrix(UPRIGHT), track.init.index(b"tkhd"))
+    init = track.init[:at] + matrix(TURNED[clockwise]) + track.init[at + 36 :]
+    image = opened(picture(init + track.fragments[0], wanted(0)))
+    assert image.size == (240, 320)
+    left, right = (ImageStat.Stat(image.crop((x, 0, x + 100, 320))).mean[0] for x in (0, 140))
+    assert (right > left + 200) == (light_is == "right")
+    assert (left > right + 200) == (light_is == "left")
+    # A face across the edge of the light is hidden where it is on the upright picture.
+    face = Box(x=80, y=240, width=80, height=60)
+    hidden = opened(picture(init + track.fragments[0], wanted(0, blur=(face,))))
+    assert hidden.getpixel((110, 270)) != image.getpixel((110, 270))
+    assert hidden.getpixel((110, 60)) == image.getpixel((110, 60))
