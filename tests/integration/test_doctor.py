@@ -186,8 +186,6 @@ def damage(small: Small) -> set[tuple[Code, str]]:
     """Every damage, with the code and the subject that must be named for it."""
     first, second, third = small.sessions
     store = small.store()
-    key = small.sql("select stored from report.tracks where session_id = $1 limit 1", first)
-    assert key
     segment = next(each for each in asyncio.run(store.list(f"{TENANT}/{first}/tracks/")) if each.endswith("1.m4s"))
     store.client.delete_object(Bucket=store.bucket, Key=segment)
     pdf = f"{TENANT}/{first}/sealed/reports/preliminary/report.pdf"
@@ -197,11 +195,14 @@ def damage(small: Small) -> set[tuple[Code, str]]:
     orphans = [f"{TENANT}/nobody/tracks/x/000001.m4s", f"{TENANT}/nobody/originals/x", f"{TENANT}/{first}/odd"]
     for orphan in orphans:
         asyncio.run(store.put(orphan, b"orphan"))
+    key = f"{TENANT}/{first}/originals/begun"
+    parts = store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
     small.sql("delete from report.reports where session_id = $1", second)
     return {
         (Code.OBJECT_MISSING, segment),
         (Code.OBJECT_DIFFERS, pdf),
         *((Code.OBJECT_ORPHANED, orphan) for orphan in orphans),
+        (Code.OBJECT_UNFINISHED, f"{key}?uploadId={parts['UploadId']}"),
         (Code.VERDICT_WITHOUT_REPORT, second),
         (Code.SESSION_WITHOUT_REPORT, second),
         *damaged_rows(small),

@@ -140,3 +140,20 @@ async def test_an_object_that_is_set_aside_is_kept_elsewhere(store: ObjectStore)
     assert await store.read(f"{REMOVED}bank/s9/x") == b"left over"
     with pytest.raises(ObjectMissing):
         await store.set_aside("bank/s9/x")
+
+
+async def test_parts_that_a_crash_left_are_given_up_when_the_file_is_stored_again(
+    endpoint: str, tmp_path: Path
+) -> None:
+    store = S3ObjectStore(ServiceSettings(s3_endpoint=endpoint, s3_access_key="tester", s3_secret_key=SECRET))
+    file = tmp_path / "file"
+    file.write_bytes(bytes(9 << 20))
+    for key in ("bank/s10/file", "bank/s10/file-2"):
+        store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
+    assert [each.key for each in await store.unfinished("bank/s10/")] == ["bank/s10/file", "bank/s10/file-2"]
+    await store.put_file("bank/s10/file", file)
+    (left,) = await store.unfinished("bank/s10/")
+    assert left.key == "bank/s10/file-2"
+    await store.give_up(left)
+    await store.give_up(left)
+    assert await store.unfinished("bank/s10/") == []

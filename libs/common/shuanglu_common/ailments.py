@@ -22,6 +22,7 @@ class Code(StrEnum):
     OBJECT_MISSING = "OBJECT_MISSING"
     OBJECT_DIFFERS = "OBJECT_DIFFERS"
     OBJECT_ORPHANED = "OBJECT_ORPHANED"
+    OBJECT_UNFINISHED = "OBJECT_UNFINISHED"
     SEAL_BROKEN = "SEAL_BROKEN"
     IMPORT_STUCK = "IMPORT_STUCK"
     IMPORT_WITHOUT_SESSION = "IMPORT_WITHOUT_SESSION"
@@ -77,6 +78,9 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.OBJECT_ORPHANED: Kind(
         W, "an object that nobody names", "`shuanglu doctor --mend --yes` moves it to `_removed/` when it is a day old"
+    ),
+    Code.OBJECT_UNFINISHED: Kind(
+        W, "parts of an object whose upload was never completed", "`shuanglu doctor --mend` gives them up"
     ),
     Code.SEAL_BROKEN: Kind(
         E,

@@ -66,6 +66,15 @@ class Listed:
     modified_at_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Parts of an object whose upload was begun and neither completed nor aborted: a crash leaves them behind."""
+
+    key: str
+    upload_id: str
+    begun_at_us: int
+
+
 class ObjectStore(Protocol):
     """Immutable objects by key. All methods raise StoreUnavailable when the store is away."""
 
@@ -105,8 +114,19 @@ class ObjectStore(Protocol):
         """Move an object to `_removed/<key>`, from where a person can fetch it back. Raises ObjectMissing."""
         ...
 
+    async def unfinished(self, prefix: str) -> Sequence[Unfinished]:
+        """Uploads under a prefix that were never completed; at most 1000."""
+        ...
+
+    async def give_up(self, upload: Unfinished) -> None:
+        """Remove the parts of an upload; nothing happens if it was completed or given up meanwhile."""
+        ...
+
     async def delete_prefix(self, prefix: str) -> int:
-        """Delete all objects under a prefix; returns how many. Only for things that were never completed."""
+        """Delete all objects under a prefix, and what was begun there; returns how many objects.
+
+        Only for things that were never completed.
+        """
         ...
 
 
@@ -148,7 +168,7 @@ class S3ObjectStore:
             return await asyncio.get_running_loop().run_in_executor(self.threads, work)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in {"404", "NoSuchKey", "NotFound"}:
+            if code in {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}:
                 raise ObjectMissing("the store has no such object") from error
             raise StoreUnavailable(f"the store answered {code}") from error
         except (BotoCoreError, OSError) as error:
@@ -203,6 +223,9 @@ class S3ObjectStore:
             raise
         if await self.head(key) != size:
             raise ChecksumWrong("the store holds another size", key=key)
+        for earlier in await self.unfinished(key):
+            if earlier.key == key:
+                await self.give_up(earlier)  # Of a worker that died over the same file.
         STORE_BYTES.labels("put").inc(size)
         return ObjectRef(key=key, size_bytes=size, sha256=digest)
 
@@ -292,11 +315,34 @@ class S3ObjectStore:
         )
         await self.call("delete", lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
 
+    async def unfinished(self, prefix: str) -> Sequence[Unfinished]:
+        """See ObjectStore."""
+        found = await self.call(
+            "list",
+            lambda: self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=prefix, MaxUploads=1000),
+        )
+        return [
+            Unfinished(each["Key"], each["UploadId"], round(each["Initiated"].timestamp() * 1e6))
+            for each in found.get("Uploads", [])
+        ]
+
+    async def give_up(self, upload: Unfinished) -> None:
+        """See ObjectStore."""
+        with suppress(ObjectMissing):
+            await self.call(
+                "abort_upload",
+                lambda: self.client.abort_multipart_upload(
+                    Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id
+                ),
+            )
+
     async def delete_prefix(self, prefix: str) -> int:
         """See ObjectStore. `prefix` must name a tenant and a session: ValueError if it does not."""
         if prefix.count("/") < 2 or not all(prefix.split("/")[:2]):  # noqa: PLR2004 - tenant/session/…
             raise ValueError("a prefix to delete must name a tenant and a session")
         keys = await self.list(prefix)
+        for upload in await self.unfinished(prefix):
+            await self.give_up(upload)
         for key in keys:
             await self.call("delete", lambda key=key: self.client.delete_object(Bucket=self.bucket, Key=key))  # type: ignore[misc]
         return len(keys)
@@ -350,6 +396,13 @@ class MemoryStore:
         keys = await self.list(prefix)
         for start in range(0, len(keys), 1000):
             yield [Listed(key, len(self.objects[key]), 0) for key in keys[start : start + 1000]]
+
+    async def unfinished(self, prefix: str) -> Sequence[Unfinished]:  # noqa: ARG002
+        """See ObjectStore. Here all is put at once."""
+        return []
+
+    async def give_up(self, upload: Unfinished) -> None:
+        """See ObjectStore."""
 
     async def set_aside(self, key: str) -> None:
         """See ObjectStore."""

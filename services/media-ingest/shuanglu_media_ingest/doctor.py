@@ -66,6 +66,7 @@ class MediaDoctor(MediaDoctorServiceServicer):
         if not wanted.session_id:
             found += await self.common.examine(tenant, at_rest=wanted.at_rest)
             found += await self._spool(tenant)
+            found += await self._unfinished(tenant, at_rest=wanted.at_rest)
         for ailment in found:
             yield pb.ExamineImportsResponse(ailment=ailment_message(ailment))
         async for page in session_pages(self.database, [IMPORTS.c.session_id], tenant, wanted.session_id):
@@ -108,6 +109,8 @@ class MediaDoctor(MediaDoctorServiceServicer):
                 treated = [await self._resume(tenant, each) for each in treatment.subjects]
             case pb.REMEDY_SET_OBJECTS_ASIDE:
                 treated = [await self._set_aside(tenant, each) for each in treatment.subjects]
+            case pb.REMEDY_GIVE_UP_UNFINISHED:
+                treated = await self._give_up(tenant, treatment.subjects)
             case pb.REMEDY_CLEAR_SPOOL:
                 treated = await self._clear(tenant, treatment.subjects)
             case _:
@@ -175,6 +178,31 @@ class MediaDoctor(MediaDoctorServiceServicer):
         treated = []
         for subject in subjects:
             reason = await asyncio.to_thread(spool_examination.clear, folder, subject, now_us, states.get)
+            treated.append(pb.Treated(subject=subject, mended=not reason, reason=reason))
+        return treated
+
+    async def _unfinished(self, tenant: str, *, at_rest: bool) -> list[Ailment]:
+        """Parts that a crash left behind; a large file may take its time, so they have a day."""
+        until_us = self.clock.now_us() - (0 if at_rest else DAY_US)
+        return [
+            Ailment(Code.OBJECT_UNFINISHED, each.key.split("/")[1], f"{each.key}?uploadId={each.upload_id}")
+            for each in await self.reader.store.unfinished(f"{tenant}/")
+            if each.begun_at_us <= until_us
+        ]
+
+    async def _give_up(self, tenant: str, subjects: Sequence[str]) -> list[pb.Treated]:
+        known = {
+            f"{each.key}?uploadId={each.upload_id}": each for each in await self.reader.store.unfinished(f"{tenant}/")
+        }
+        treated = []
+        for subject in subjects:
+            reason = ""
+            if subject in known:
+                session_id = subject.split("/")[1]
+                records = (await self._records(tenant, [session_id])).get(session_id, [])
+                reason = "IMPORT_GOES_ON" if any(record.state not in ENDED for record, _ in records) else ""
+                if not reason:
+                    await self.reader.store.give_up(known[subject])
             treated.append(pb.Treated(subject=subject, mended=not reason, reason=reason))
         return treated
 

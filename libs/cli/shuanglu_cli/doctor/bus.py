@@ -38,12 +38,11 @@ async def _streams(jetstream: JetStreamContext) -> AsyncIterator[Ailment]:
         except NotFoundError:
             yield Ailment(Code.STREAM_MISSING, subject=spec.stream)
             continue
-        differences = list(_differences(config_of(spec, have.num_replicas or 1), have))
-        if differences:
-            yield Ailment(Code.STREAM_DIFFERS, subject=spec.stream, detail="; ".join(differences))
+        if told := "; ".join(differences(config_of(spec, have.num_replicas or 1), have)):
+            yield Ailment(Code.STREAM_DIFFERS, subject=spec.stream, detail=told)
 
 
-def _differences(want: StreamConfig, have: StreamConfig) -> Iterator[str]:
+def differences(want: StreamConfig, have: StreamConfig) -> Iterator[str]:
     """Only what the table sets: the server fills in the rest."""
     for name in vars(want):
         wanted = _plain(getattr(want, name))
@@ -79,11 +78,12 @@ async def _consumers(
         for name, info in found.items():
             if name not in known:
                 yield Ailment(Code.CONSUMER_UNKNOWN, subject=f"{stream}/{name}")
-            elif ailment := _undrained(f"{stream}/{name}", info, at_rest=at_rest):
+            elif ailment := undrained(f"{stream}/{name}", info, at_rest=at_rest):
                 yield ailment
 
 
-def _undrained(subject: str, info: ConsumerInfo, *, at_rest: bool) -> Ailment | None:
+def undrained(subject: str, info: ConsumerInfo, *, at_rest: bool) -> Ailment | None:
+    """A consumer that has work and does not get on with it."""
     waiting, in_hand = info.num_pending or 0, info.num_ack_pending or 0
     detail = f"{waiting} wait, {in_hand} in hand"
     if not waiting + in_hand:

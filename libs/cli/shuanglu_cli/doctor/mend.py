@@ -40,6 +40,7 @@ BY_MEDIA = {
     Code.IMPORT_STUCK: pb.REMEDY_RESUME_IMPORTS,
     Code.SPOOL_LEFTOVER: pb.REMEDY_CLEAR_SPOOL,
     Code.SPOOL_UPLOAD_LEFT: pb.REMEDY_CLEAR_SPOOL,
+    Code.OBJECT_UNFINISHED: pb.REMEDY_GIVE_UP_UNFINISHED,
     Code.OBJECT_ORPHANED: pb.REMEDY_SET_OBJECTS_ASIDE,
 }
 # Objects are moved out of the way: nothing else that is mended can be seen by a user, so this is asked for by name.
