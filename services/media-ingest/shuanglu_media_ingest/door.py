@@ -192,19 +192,32 @@ class UploadDoor:
     async def _append(self, request: Request, writer: Writer, checksum: tus.Checksum | None) -> None:
         digest = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
         room = writer.upload.length - writer.upload.offset
+
+        def keep(block: bytearray) -> None:
+            if digest:
+                digest.update(block)
+            writer.write(block)
+            metrics.UPLOADED_BYTES.inc(len(block))
+            if not digest:
+                writer.checkpoint(self._expiry())
+
+        # A block is hashed and written while the next one arrives; never more than one.
+        keeping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        keeping.set_result(None)
         try:
             async for block in _blocks(request, self._limits.pace()):
                 room -= len(block)
+                await keeping
                 if room < 0:
                     raise TooLarge("the body is longer than the rest of the upload")
-                if digest:
-                    await asyncio.to_thread(digest.update, block)
-                await asyncio.to_thread(writer.write, block)
-                metrics.UPLOADED_BYTES.inc(len(block))
-                if not digest:
-                    await asyncio.to_thread(writer.checkpoint, self._expiry())
+                keeping = asyncio.ensure_future(asyncio.to_thread(keep, block))
+            await keeping
         except ClientDisconnect:
+            await keeping
             return
+        finally:
+            # The file must not be closed under a thread that writes.
+            await asyncio.gather(keeping, return_exceptions=True)
         if digest and checksum:
             if digest.digest() != checksum.digest:
                 raise ChecksumMismatch
