@@ -4,12 +4,10 @@ import asyncio
 import fcntl
 import json
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +37,7 @@ from shuanglu_stack.services import (
     shared_environment,
 )
 from shuanglu_stack.supervisor import PAUSES_S, Supervisor
-from shuanglu_stack.usage import Usage, children_of, usage_of
+from shuanglu_stack.usage import Usage, usage_of
 
 INFRASTRUCTURE_TIMEOUT_S = 60
 MIGRATION_TIMEOUT_S = 120
@@ -189,28 +187,6 @@ class EmbeddedStack:
         """SIGKILL; the supervisor starts it again."""
         self._process(name).kill()
 
-    def components(self) -> list[str]:
-        """Names of all processes of the stack: infrastructure, then every replica of every service."""
-        return [*self._infrastructure, *self._services]
-
-    def crash(self, name: str) -> None:
-        """SIGKILL to one process alone, children not: they must see for themselves. The supervisor starts it again."""
-        self._process(name).crash()
-
-    def crash_child(self, name: str) -> bool:
-        """SIGKILL to a child of a service, such as one that decodes; False if it has none."""
-        pid = self._process(name).pid
-        children = children_of(pid) if pid is not None else []
-        if not children:
-            return False
-        with suppress(ProcessLookupError):
-            os.kill(children[-1], signal.SIGKILL)
-        return True
-
-    def is_running(self, name: str) -> bool:
-        """Whether the process lives; says nothing about its readiness."""
-        return self._process(name).is_alive()
-
     def unready(self) -> list[str]:
         """Services whose /readyz does not say yes, now."""
         return [name for name in self._services if not http_ok(self.ports[f"{name}-ops"], "/readyz")()]
@@ -269,9 +245,7 @@ class EmbeddedStack:
         )
         for command in commands:
             self._run(command, self._infrastructure)
-        self._all_of(
-            self._bus_ready, self._database_ready, self._store_ready, self._checker_ready, self._gateway_ready
-        )
+        self._all_of(self._bus_ready, self._database_ready, self._store_ready, self._checker_ready, self._gateway_ready)
 
     def _gateway_changes(self) -> dict[str, Any]:
         """What the services are told of traces, the gateway is told too."""

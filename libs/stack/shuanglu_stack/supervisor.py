@@ -1,15 +1,19 @@
-"""Starts again what ended without being asked to, with growing pauses."""
+"""Starts again what ended without being asked to, with growing pauses; ends what lives but says that it cannot work."""
 
 import threading
 import time
 from collections.abc import Callable
 
 from shuanglu_stack.process import ManagedProcess
+from shuanglu_stack.readiness import Probe
 
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 # A process that has run this long is healthy: its next end starts from the shortest pause.
 HEALTHY_AFTER_S = 60.0
 LOOK_EVERY_S = 0.25
+# A process with a probe that says no for so long is ended and started again.
+ASK_EVERY_S = 3.0
+SICK_AFTER_S = 15.0
 
 
 class Supervisor:
@@ -19,13 +23,18 @@ class Supervisor:
         self._say = say
         self._pauses_s = pauses_s
         self._watched: list[ManagedProcess] = []
+        self._probes: dict[str, Probe] = {}
+        self._asked_at: dict[str, float] = {}
+        self._well_at: dict[str, float] = {}
         self._due: dict[str, float] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
-    def watch(self, process: ManagedProcess) -> None:
-        """Look after this one from now on."""
+    def watch(self, process: ManagedProcess, probe: Probe | None = None) -> None:
+        """Look after this one from now on; `probe` is its health, which only what cannot mend itself needs."""
         self._watched.append(process)
+        if probe is not None:
+            self._probes[process.name] = probe
         if not self._thread.is_alive() and not self._stopping.is_set():
             self._thread.start()
 
@@ -42,7 +51,10 @@ class Supervisor:
                 self._look_after(process, now)
 
     def _look_after(self, process: ManagedProcess, now: float) -> None:
-        if not process.wanted or process.is_alive():
+        if not process.wanted:
+            return
+        if process.is_alive():
+            self._ask(process, now)
             return
         due = self._due.get(process.name)
         if due is None:
@@ -50,6 +62,19 @@ class Supervisor:
         elif now >= due:
             del self._due[process.name]
             process.revive()
+
+    def _ask(self, process: ManagedProcess, now: float) -> None:
+        """End it if it has been sick for long."""
+        probe = self._probes.get(process.name)
+        if probe is None or now - self._asked_at.get(process.name, 0.0) < ASK_EVERY_S:
+            return
+        self._asked_at[process.name] = now
+        well_at = max(self._well_at.get(process.name, 0.0), process.started_at)
+        if probe():
+            self._well_at[process.name] = now
+        elif now - well_at > SICK_AFTER_S:
+            self._say(f"{process.name} is not healthy; ending it; log: {process.command.log_file}")
+            process.crash()
 
     def _pause(self, process: ManagedProcess, now: float) -> float:
         if now - process.started_at > HEALTHY_AFTER_S:

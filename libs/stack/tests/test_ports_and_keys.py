@@ -13,7 +13,7 @@ from shuanglu_cli.tokens import SigningKey, sign_token
 from shuanglu_stack.development_keys import AUDIENCE, ISSUER, KEY_ID, ensure_keys
 from shuanglu_stack.errors import PortTaken
 from shuanglu_stack.ports import LOOPBACK, choose_ports
-from shuanglu_stack.services import SERVICES, port_names
+from shuanglu_stack.services import INFRASTRUCTURE_PORTS, SERVICES, port_names
 
 
 def test_free_ports_differ_and_can_be_bound() -> None:
@@ -38,7 +38,7 @@ def test_every_replica_has_ports_of_its_own() -> None:
     assert len(names) == len(set(names))
     assert {"face-check-ops", "face-check-2-ops", "face-check-3-ops", "report-http", "quality-grpc"} <= set(names)
     assert "face-check-grpc" not in names
-    assert len(port_names({})) == 7 + len(SERVICES) + 4 + 2
+    assert len(port_names({})) == len(INFRASTRUCTURE_PORTS) + len(SERVICES) + 4 + 2
 
 
 def test_keys_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:

@@ -119,6 +119,21 @@ def test_a_crashed_process_is_started_again(start: Start) -> None:
     assert "signal 9" in said[0]
 
 
+def test_a_process_that_lives_and_cannot_work_is_started_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shuanglu_stack.supervisor.ASK_EVERY_S", 0.1)
+    monkeypatch.setattr("shuanglu_stack.supervisor.SICK_AFTER_S", 0.5)
+    said: list[str] = []
+    process = start(SLEEP)
+    before = process.pid
+    supervisor = Supervisor(said.append, (0.1,))
+    supervisor.watch(process, lambda: process.pid != before)
+    until(lambda: process.pid is not None and process.pid != before)
+    time.sleep(1)
+    supervisor.close()
+    assert process.restarts == 1
+    assert "not healthy" in said[0]
+
+
 def test_a_process_that_was_told_to_stop_stays_down(start: Start) -> None:
     process = start(SLEEP)
     supervisor = Supervisor(lambda _: None)

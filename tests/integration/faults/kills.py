@@ -1,12 +1,16 @@
 """Who is killed, and when: a plan that a seed repeats."""
 
+import os
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shuanglu_stack import EmbeddedStack
+from shuanglu_stack.usage import children_of
 
 CELL = "child of "
 # Services whose decoders and models run in processes of their own.
@@ -44,13 +48,20 @@ def carry_out(stack: EmbeddedStack, kills: Sequence[Kill], told: Callable[[Kill]
     done: Counter[str] = Counter()
     for kill in kills:
         time.sleep(kill.after_s)
-        name = kill.target.removeprefix(CELL)
-        deadline = time.monotonic() + REVIVED_WITHIN_S
-        while not stack.is_running(name):
-            assert time.monotonic() < deadline, f"{name} did not come back by itself"
-            time.sleep(0.1)
-        if not kill.target.startswith(CELL) or not stack.crash_child(name):
-            stack.crash(name)
+        pid = running(stack, kill.target.removeprefix(CELL))
+        children = children_of(pid) if kill.target.startswith(CELL) else []
+        with suppress(ProcessLookupError):
+            # Itself alone: its children have to notice. Without a child at the moment it is its own turn.
+            os.kill(children[-1] if children else pid, signal.SIGKILL)
         done[kill.target] += 1
         told(kill)
     return done
+
+
+def running(stack: EmbeddedStack, name: str) -> int:
+    """Process id of a component, once it runs."""
+    deadline = time.monotonic() + REVIVED_WITHIN_S
+    while name not in (pids := stack.pids()):
+        assert time.monotonic() < deadline, f"{name} did not come back by itself"
+        time.sleep(0.1)
+    return pids[name]

@@ -29,7 +29,7 @@ def main() -> int:
         trial = Trial(stack, shapes, arguments.patience)
         with timed(console.print, "run without faults"):
             trial.baseline()
-        kills = plan(seed, targets_of(stack.components()), arguments.kills, (arguments.gap / 2, arguments.gap * 1.5))
+        kills = plan(seed, targets_of(list(stack.pids())), arguments.kills, (arguments.gap / 2, arguments.gap * 1.5))
         started = time.monotonic()
         with Progress(
             TextColumn("{task.description:<24}"),

@@ -6,7 +6,7 @@ import sys
 import pytest
 from tests.integration.faults.canonical import differences
 from tests.integration.faults.kills import Kill, carry_out, plan, targets_of
-from tests.integration.faults.trial import Trial
+from tests.integration.faults.outages import Rig
 
 KILLS = 8
 GAP_S = (1.0, 4.0)
@@ -14,10 +14,11 @@ GAP_S = (1.0, 4.0)
 
 @pytest.mark.timeout(600)
 def test_kills_at_random_moments_change_no_report_and_leave_nothing_behind(
-    trial: Trial, capsys: pytest.CaptureFixture[str]
+    rig: Rig, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    trial = rig.trial
     seed = random.SystemRandom().randrange(1 << 32)
-    kills = plan(seed, targets_of(trial.stack.components()), KILLS, GAP_S)
+    kills = plan(seed, targets_of(list(trial.stack.pids())), KILLS, GAP_S)
     done: list[Kill] = []
     outcome = trial.import_while(lambda: carry_out(trial.stack, kills, done.append), at_once=2)
     with capsys.disabled():
@@ -37,8 +38,8 @@ def test_a_seed_repeats_its_plan_and_spares_nobody() -> None:
     assert all(1 <= kill.after_s <= 2 for kill in kills)
 
 
-def test_a_difference_in_a_report_is_seen(trial: Trial) -> None:
-    expected = trial.expected["pair"]
+def test_a_difference_in_a_report_is_seen(rig: Rig) -> None:
+    expected = rig.trial.expected["pair"]
     assert '"verdict"' in expected
     assert '"sha256"' in expected
     assert differences(expected, expected) == []

@@ -13,7 +13,7 @@ from tests.integration.faults.recordings import Shapes
 from tests.integration.faults.settled import wait_settled
 
 from shuanglu_stack import EmbeddedStack
-from shuanglu_stack.sampling import Client, client_of
+from shuanglu_stack.sampling import client_of
 
 ASK_EVERY_S = 0.5
 
@@ -40,15 +40,8 @@ class Trial:
 
     def baseline(self) -> None:
         """Import each shape once, undisturbed, and keep its report."""
-        with client_of(self.stack) as client:
-            for shape in self.shapes.names:
-                self.expected[shape] = self._import(client, shape)[1]
-
-    def one(self, shape: str) -> list[str]:
-        """Import once; how its report differs from the expected one."""
-        with client_of(self.stack) as client:
-            session_id, found = self._import(client, shape)
-        return [f"{shape} {session_id}: {line}" for line in differences(self.expected[shape], found)]
+        for shape in self.shapes.names:
+            self.expected[shape] = self._report(self.send(shape), shape)
 
     def import_while(self, disturb: Callable[[], object], at_once: int, at_most: int = 10_000) -> Outcome:
         """Keep `at_once` imports under way until `disturb` returns, then wait for all reports and for rest."""
@@ -60,7 +53,7 @@ class Trial:
             while not over.is_set() and self.sent < at_most:
                 shape = self.shapes.names[number % len(self.shapes.names)]
                 number += 1
-                found = self.one(shape)
+                found = self.compare(self.send(shape), shape)
                 with self.lock:
                     outcome.reports += 1
                     outcome.differences += found
@@ -79,19 +72,33 @@ class Trial:
         outcome.differences += wait_settled(self.stack, list(self.sessions), self.patience_s)
         return outcome
 
-    def _import(self, client: Client, shape: str) -> tuple[str, str]:
-        deadline = time.monotonic() + self.patience_s
+    def send(self, shape: str) -> str:
+        """Import a recording of a shape under a new order; its session."""
         with self.lock:
             self.sent += 1
             order_no = f"FAULT-{self.sent:05d}"
-        session_id = send(client, self.shapes.numbered(shape, order_no), deadline)
+        with client_of(self.stack) as client:
+            session_id = send(client, self.shapes.numbered(shape, order_no), time.monotonic() + self.patience_s)
         with self.lock:
             self.sessions[session_id] = shape
-        while time.monotonic() < deadline:
-            report = report_of(client, session_id)
-            if report is not None:
-                return session_id, canonical(report)
-            time.sleep(ASK_EVERY_S)
+        return session_id
+
+    def compare(self, session_id: str, shape: str) -> list[str]:
+        """Wait for a session's report; how it differs from the expected one."""
+        try:
+            found = self._report(session_id, shape)
+        except GaveUp as error:
+            return [str(error)]
+        return [f"{shape} {session_id}: {line}" for line in differences(self.expected[shape], found)]
+
+    def _report(self, session_id: str, shape: str) -> str:
+        deadline = time.monotonic() + self.patience_s
+        with client_of(self.stack) as client:
+            while time.monotonic() < deadline:
+                report = report_of(client, session_id)
+                if report is not None:
+                    return canonical(report)
+                time.sleep(ASK_EVERY_S)
         raise GaveUp(f"no report of {shape} {session_id} after {self.patience_s:.0f} s")
 
 
