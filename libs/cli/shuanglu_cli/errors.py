@@ -3,6 +3,7 @@
 CliError
 ├── Usage            the command was given something wrong
 ├── Refused          the service says no: the file, the order or the strategy is wrong
+│   └── Busy         not now: a limit is reached
 ├── NoEntry          no token, or one that does not open this
 ├── Unreachable      the gateway or the bus does not answer
 └── TookTooLong      --wait gave up; the work goes on
@@ -49,6 +50,10 @@ class Refused(CliError):
     """The service says no, and would say so again."""
 
     exit_code = ExitCode.REFUSED
+
+
+class Busy(Refused):
+    """Not now: a limit is reached."""
 
 
 class NoEntry(CliError):

@@ -20,7 +20,7 @@ from shuanglu.ops.v1.doctor_service_pb2_grpc import (
 from shuanglu.quality.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from shuanglu.report.v1.report_service_pb2_grpc import ReportServiceStub
 from shuanglu.session.v1.session_service_pb2_grpc import SessionServiceStub
-from shuanglu_cli.errors import CliError, NoEntry, Refused, Unreachable, Usage
+from shuanglu_cli.errors import Busy, CliError, NoEntry, Refused, Unreachable, Usage
 from shuanglu_cli.target import Target
 
 CALL_TIMEOUT_S = 30.0
@@ -110,7 +110,8 @@ def readable(error: grpc.RpcError) -> CliError:
         return NoEntry("the token does not open this", message, help_text, reason or code.name)
     if code is grpc.StatusCode.INTERNAL or code is grpc.StatusCode.UNKNOWN:
         return CliError("the service failed", message, help_text or "look into its log", reason or code.name)
-    return Refused(message or "the service refused", reason or code.name, help_text, reason or code.name)
+    kind = Busy if code is grpc.StatusCode.RESOURCE_EXHAUSTED else Refused
+    return kind(message or "the service refused", reason or code.name, help_text, reason or code.name)
 
 
 def _reason_and_help(call: Any) -> tuple[str, str]:

@@ -1,23 +1,21 @@
-"""Importing a recording: from files on disk to a session under inspection. Used by the command, the demo and tests."""
+"""What is to be imported, as people name it; its session; and watching what becomes of it."""
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
 
 from shuanglu.common.v1.types_pb2 import Channel, Participant, ParticipantRole
-from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, SourceFile
 from shuanglu.media.v1.track_pb2 import TimelineNode
 from shuanglu.report.v1.report_service_pb2 import InspectionPhase, WatchInspectionRequest, WatchInspectionResponse
 from shuanglu.session.v1.session_pb2 import Order, Session
 from shuanglu.session.v1.session_service_pb2 import CreateOrderRequest, CreateSessionRequest
-from shuanglu_cli.errors import Refused, TookTooLong, Unreachable, Usage
+from shuanglu_cli.errors import TookTooLong, Unreachable, Usage
 from shuanglu_cli.gateway import Gateway, readable_errors
-from shuanglu_cli.uploads import Progress
 
 ROLE_PREFIX = "PARTICIPANT_ROLE_"
 CHANNEL_PREFIX = "CHANNEL_"
@@ -26,18 +24,6 @@ RECONNECT_AFTER_S = 1.0
 AWAY_S = 60.0
 
 Roles = tuple[ParticipantRole.ValueType, ...]
-# Name of the file, bytes that are safe, size of the file.
-UploadProgress = Callable[[str, int, int], None]
-
-
-class Door(Protocol):
-    """Where files go in."""
-
-    def upload(self, file: Path, progress: Progress) -> str:
-        """Send a file; the upload's id. Raises CliError."""
-
-    def terminate(self, upload_id: str) -> None:
-        """Forget an upload that will not be used. Raises CliError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +36,11 @@ class Recording:
     id_photo: Path | None = None
     strategy_id: str = ""
     timeline: tuple[TimelineNode, ...] = field(default=())
+    offsets_ms: tuple[int, ...] = ()  # of the files on the session's timeline; 0 where there is none
+
+    def offset_ms(self, number: int) -> int:
+        """Where the file begins."""
+        return self.offsets_ms[number] if number < len(self.offsets_ms) else 0
 
 
 def read_order(file: Path) -> tuple[Order, Channel.ValueType]:
@@ -102,11 +93,16 @@ def _with_roles(argument: str, *, alone: bool) -> tuple[Path, Roles]:
     if colon and not Path(argument).exists():
         return _existing(name), tuple(read_role(role) for role in roles.split(","))
     file = _existing(argument)
+    return file, with_roles(file, alone=alone)
+
+
+def with_roles(file: Path, *, alone: bool) -> Roles:
+    """Who is in a file, by its name; one that is `alone` holds both. Raises Usage."""
     for role in (ParticipantRole.PARTICIPANT_ROLE_CUSTOMER, ParticipantRole.PARTICIPANT_ROLE_AGENT):
         if file.name.lower().startswith(ParticipantRole.Name(role).removeprefix(ROLE_PREFIX).lower()):
-            return file, (role,)
+            return (role,)
     if alone:
-        return file, (ParticipantRole.PARTICIPANT_ROLE_CUSTOMER, ParticipantRole.PARTICIPANT_ROLE_AGENT)
+        return (ParticipantRole.PARTICIPANT_ROLE_CUSTOMER, ParticipantRole.PARTICIPANT_ROLE_AGENT)
     raise Usage(
         f"who is in {file.name}?",
         "its name begins with neither `customer` nor `agent`",
@@ -132,37 +128,8 @@ def participants_of(roles: Roles) -> list[Participant]:
     ]
 
 
-def import_recording(
-    gateway: Gateway, door: Door, recording: Recording, progress: UploadProgress = lambda *_: None
-) -> Session:
-    """Register the order, open a session, send the files, start the inspection. Raises CliError.
-
-    Each call opens a new session. If the files are refused, what was uploaded is given up at once.
-    """
-    session = open_session(gateway, recording)
-    uploads: list[str] = []
-    try:
-        for file, _ in recording.files:
-            uploads.append(_send(door, file, progress))
-        photo = _send(door, recording.id_photo, progress) if recording.id_photo is not None else ""
-        uploads += [photo] if photo else []
-        sources = [
-            SourceFile(upload_id=upload_id, participants=participants_of(roles))
-            for upload_id, (_, roles) in zip(uploads, recording.files, strict=False)
-        ]
-        request = ImportRecordingRequest(
-            session_id=session.session_id, files=sources, id_photo_upload_id=photo, timeline=recording.timeline
-        )
-        gateway.call(gateway.imports.ImportRecording, request)
-    except Refused:
-        for upload_id in uploads:
-            door.terminate(upload_id)
-        raise
-    return session
-
-
-def open_session(gateway: Gateway, recording: Recording) -> Session:
-    """Register the order if it is new and open a session for it. Raises CliError."""
+def open_session(gateway: Gateway, recording: Recording, idempotency_key: str = "") -> Session:
+    """Register the order if it is new and open a session for it, or the one that the key opened. Raises CliError."""
     order = gateway.call(gateway.sessions.CreateOrder, CreateOrderRequest(order=recording.order)).order
     roles = sorted({role for _, file_roles in recording.files for role in file_roles})
     request = CreateSessionRequest(
@@ -170,6 +137,7 @@ def open_session(gateway: Gateway, recording: Recording) -> Session:
         channel=recording.channel,
         strategy_id=recording.strategy_id,
         participants=participants_of(tuple(roles)),
+        idempotency_key=idempotency_key,
     )
     session: Session = gateway.call(gateway.sessions.CreateSession, request).session
     return session
@@ -202,11 +170,6 @@ def watch(gateway: Gateway, session_id: str, timeout_s: float) -> Iterator[Watch
         f"look again with `shuanglu status {session_id}` or `shuanglu report {session_id}`",
         "WAIT_TIMEOUT",
     )
-
-
-def _send(door: Door, file: Path, progress: UploadProgress) -> str:
-    size = file.stat().st_size
-    return door.upload(file, lambda safe: progress(file.name, safe, size))
 
 
 def _existing(name: str) -> Path:

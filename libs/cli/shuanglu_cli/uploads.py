@@ -1,4 +1,7 @@
-"""Uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): in chunks with checksums, resumed after a break."""
+"""Uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): in chunks with checksums, resumed after a break.
+
+A door that is full or busy (429, 507) is not an error: we wait, say so, and go on.
+"""
 
 import base64
 import hashlib
@@ -19,18 +22,36 @@ TUS_VERSION = "1.0.0"
 CHUNK_BYTES = 8 << 20
 # Another offset, locked by a request that is still ending, checksum mismatch (a tus status).
 TRY_AGAIN = {409, 423, 460}
+BUSY = {429, 507}
 TIMEOUT = httpx.Timeout(60, connect=5)
 # A gateway or service that restarts is back within this time.
 RETRY_DELAYS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
 
+USUAL_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0
+# A door that stays full for so long is told, and the import goes on with the next command.
+PATIENCE_S = 600.0
+
 Progress = Callable[[int], None]
+# What is waited for, in words, and for how many seconds. May raise to stop waiting.
+Pause = Callable[[str, float], None]
+
+
+def sleep_quietly(_words: str, seconds: float) -> None:
+    """Waits."""
+    time.sleep(seconds)
 
 
 class UploadDoor:
     """Sends files to the gateway's `/files/`. A context manager."""
 
-    def __init__(self, target: Target, transport: httpx.BaseTransport | None = None) -> None:
-        """`transport` is for tests."""
+    def __init__(
+        self,
+        target: Target,
+        transport: httpx.BaseTransport | None = None,
+        pause: Pause = sleep_quietly,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`transport` is for tests. `pause` waits while the door is busy, `patience_s` in a row at most."""
         self._files = target.need_gateway() + "/files/"
         verify: ssl.SSLContext | bool = True
         if target.ca is not None:
@@ -38,6 +59,7 @@ class UploadDoor:
         headers = {"Tus-Resumable": TUS_VERSION}
         if target.token:
             headers["Authorization"] = f"Bearer {target.token}"
+        self._pause, self._patience_s = pause, patience_s
         self._client = httpx.Client(verify=verify, headers=headers, timeout=TIMEOUT, transport=transport)
 
     def __enter__(self) -> Self:
@@ -50,9 +72,27 @@ class UploadDoor:
 
     def upload(self, file: Path, progress: Progress = lambda _: None) -> str:
         """Send a file; the upload's id. `progress` hears the bytes that are safe. Raises CliError."""
+        url = self.create(file)
+        self.send(file, url, progress)
+        return upload_id_of(url)
+
+    def create(self, file: Path) -> str:
+        """A new upload for a file; its URL, with which it can be gone on with in another run. Raises CliError."""
+        return self._create(file.name, file.stat().st_size)
+
+    def offset(self, url: str) -> int | None:
+        """Bytes that are safe; None if there is no such upload any more. Raises CliError."""
+        try:
+            return self._offset(url)
+        except Refused:
+            return None
+
+    def send(self, file: Path, url: str, progress: Progress = lambda _: None, offset: int = 0) -> None:
+        """Send what a file has behind `offset`, which is safe already. Raises CliError."""
         size = file.stat().st_size
-        url = self._create(file.name, size)
-        offset = stalled = 0
+        if offset:
+            progress(offset)
+        stalled = 0
         with file.open("rb") as source:
             while offset < size:
                 source.seek(offset)
@@ -66,10 +106,9 @@ class UploadDoor:
                     time.sleep(RETRY_DELAYS_S[stalled - 1])
                 offset = safe
                 progress(offset)
-        return url.rstrip("/").rpartition("/")[2]
 
     def terminate(self, upload_id: str) -> None:
-        """Forget an upload that will not be used."""
+        """Forget an upload that will not be used. Raises CliError."""
         self._request("DELETE", urljoin(self._files, upload_id))
 
     def _create(self, name: str, size: int) -> str:
@@ -85,33 +124,62 @@ class UploadDoor:
             "Upload-Checksum": f"sha256 {checksum}",
             "Content-Type": "application/offset+octet-stream",
         }
-        try:
-            answer = self._client.patch(url, headers=headers, content=chunk)
-        except httpx.TransportError:
-            return self._offset(url)
-        if answer.status_code == httpx.codes.NO_CONTENT:
-            return int(answer.headers["Upload-Offset"])
+        waited_s = 0.0
+        while True:
+            try:
+                answer = self._client.patch(url, headers=headers, content=chunk)
+            except httpx.TransportError:
+                return self._offset(url)
+            if answer.status_code == httpx.codes.NO_CONTENT:
+                return int(answer.headers["Upload-Offset"])
+            if answer.status_code not in BUSY:
+                break
+            waited_s += self._wait(answer, waited_s)
+            if (safe := self._offset(url)) != offset:
+                return safe
         if answer.status_code in TRY_AGAIN or answer.is_server_error:
             return self._offset(url)
         raise refused(answer)
+
+    def _wait(self, answer: httpx.Response, waited_s: float) -> float:
+        """As long as the door asks for. Raises what it said if that takes too long in all."""
+        if waited_s >= self._patience_s:
+            raise refused(answer)
+        asked = answer.headers.get("Retry-After", "")
+        seconds = min(float(asked), LONGEST_PAUSE_S) if asked.isdigit() else USUAL_PAUSE_S
+        told = refused(answer)
+        self._pause(f"{told.why or told.what} ({told.reason})", seconds)
+        return max(seconds, 0.1)
 
     def _offset(self, url: str) -> int:
         return int(self._request("HEAD", url).headers["Upload-Offset"])
 
     def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
-        for delay_s in (*RETRY_DELAYS_S, None):
+        delays = iter(RETRY_DELAYS_S)
+        waited_s = 0.0
+        while True:
             try:
                 answer = self._client.request(method, url, **arguments)
             except httpx.TransportError as error:
+                delay_s = next(delays, None)
                 if delay_s is None:
                     raise _unreachable(error) from error
-            else:
-                if answer.is_success:
-                    return answer
-                if delay_s is None or not answer.is_server_error:
-                    raise refused(answer)
+                time.sleep(delay_s)
+                continue
+            if answer.is_success:
+                return answer
+            if answer.status_code in BUSY:
+                waited_s += self._wait(answer, waited_s)
+                continue
+            delay_s = next(delays, None) if answer.is_server_error else None
+            if delay_s is None:
+                raise refused(answer)
             time.sleep(delay_s)
-        raise AssertionError("the last round returns or raises")
+
+
+def upload_id_of(url: str) -> str:
+    """The last part of an upload's URL."""
+    return url.rstrip("/").rpartition("/")[2]
 
 
 def refused(answer: httpx.Response) -> CliError:

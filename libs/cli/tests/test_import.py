@@ -9,7 +9,12 @@ import grpc
 import pytest
 
 from shuanglu.common.v1.types_pb2 import Channel, ParticipantRole
-from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, ImportRecordingResponse
+from shuanglu.media.v1.import_service_pb2 import (
+    Import,
+    ImportRecordingRequest,
+    ImportRecordingResponse,
+    ImportState,
+)
 from shuanglu.media.v1.import_service_pb2_grpc import ImportServiceServicer, add_ImportServiceServicer_to_server
 from shuanglu.report.v1.report_service_pb2 import InspectionPhase, WatchInspectionRequest, WatchInspectionResponse
 from shuanglu.report.v1.report_service_pb2_grpc import ReportServiceServicer, add_ReportServiceServicer_to_server
@@ -19,12 +24,15 @@ from shuanglu.session.v1.session_service_pb2 import (
     CreateOrderResponse,
     CreateSessionRequest,
     CreateSessionResponse,
+    GetSessionRequest,
+    GetSessionResponse,
 )
 from shuanglu.session.v1.session_service_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 from shuanglu_cli import recording as importing
 from shuanglu_cli.errors import Refused, TookTooLong
 from shuanglu_cli.gateway import Gateway
-from shuanglu_cli.recording import Recording, import_recording, watch
+from shuanglu_cli.recording import Recording, watch
+from shuanglu_cli.sending import import_recording
 from shuanglu_cli.target import Target
 
 CUSTOMER = ParticipantRole.PARTICIPANT_ROLE_CUSTOMER
@@ -49,13 +57,17 @@ class Services(SessionServiceServicer, ImportServiceServicer, ReportServiceServi
         self.sessions.append(request)
         return CreateSessionResponse(session=Session(session_id="s-1", order_id=request.order_id))
 
+    def GetSession(self, request: GetSessionRequest, context: grpc.ServicerContext) -> GetSessionResponse:  # noqa: N802
+        return GetSessionResponse(session=Session(session_id=request.session_id))
+
     def ImportRecording(  # noqa: N802
         self, request: ImportRecordingRequest, context: grpc.ServicerContext
     ) -> ImportRecordingResponse:
         self.imports.append(request)
         if self.refuse:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, self.refuse)
-        return ImportRecordingResponse()
+        accepted = Import(session_id=request.session_id, import_id="i-1", state=ImportState.IMPORT_STATE_ACCEPTED)
+        return ImportRecordingResponse(**{"import": accepted})
 
     def WatchInspection(  # noqa: N802
         self, request: WatchInspectionRequest, context: grpc.ServicerContext
@@ -71,9 +83,14 @@ class FakeDoor:
 
     terminated: list[str] = field(default_factory=list)
 
-    def upload(self, file: Path, progress: Callable[[int], None]) -> str:
+    def create(self, file: Path) -> str:
+        return f"https://gateway/files/upload-of-{file.name}"
+
+    def offset(self, url: str) -> int | None:
+        return None
+
+    def send(self, file: Path, url: str, progress: Callable[[int], None], offset: int) -> None:
         progress(file.stat().st_size)
-        return f"upload-of-{file.name}"
 
     def terminate(self, upload_id: str) -> None:
         self.terminated.append(upload_id)

@@ -96,6 +96,38 @@ def test_what_may_pass_is_tried_again(status: int, file: Path) -> None:
     assert bytes(server.stored) == file.read_bytes()
 
 
+@pytest.mark.parametrize("status", [429, 507])
+def test_a_full_door_is_waited_for_with_words_and_gone_on_with(status: int, file: Path) -> None:
+    body = {"message": "the spool is full", "details": [{"reason": "SPOOL_FULL"}]}
+    full = [lambda _: httpx.Response(status, json=body, headers={"Retry-After": "7"})] * 3
+    server, heard = TusServer(breaks=list(full)), list[tuple[str, float]]()
+    target = Target(gateway="https://gateway", token="t")
+    with UploadDoor(target, httpx.MockTransport(server), lambda *said: heard.append(said)) as uploading:
+        uploading.upload(file)
+    assert bytes(server.stored) == file.read_bytes()
+    assert heard == [("the spool is full (SPOOL_FULL)", 7.0)] * 3
+
+
+def test_a_door_that_stays_full_is_told_in_the_end(file: Path) -> None:
+    server = TusServer(breaks=[lambda _: httpx.Response(507, headers={"Retry-After": "30"})] * 100)
+    target = Target(gateway="https://gateway", token="t")
+    transport = httpx.MockTransport(server)
+    with UploadDoor(target, transport, lambda *_: None, 60) as uploading, pytest.raises(Unreachable):
+        uploading.upload(file)
+
+
+def test_an_upload_goes_on_where_another_run_stopped(file: Path) -> None:
+    server, heard = TusServer(), list[int]()
+    with door(server) as uploading:
+        url = uploading.create(file)
+        server.stored += file.read_bytes()[:1500]
+        offset = uploading.offset(url)
+        assert offset == 1500
+        uploading.send(file, url, heard.append, offset)
+    assert bytes(server.stored) == file.read_bytes()
+    assert heard == [1500, 2500, 2560]
+
+
 def test_an_upload_that_never_moves_is_given_up(file: Path) -> None:
     server = TusServer(breaks=[lambda _: httpx.Response(503)] * 10)
     with door(server) as uploading, pytest.raises(Unreachable) as given_up:

@@ -1,26 +1,19 @@
 """Importing sample folders into a stack, as the command line would: for the demo, tests and benchmarks."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.report.v1.report_service_pb2 import GetReportRequest
-from shuanglu.session.v1.session_pb2 import Session
+from shuanglu.session.v1.session_pb2 import Order, Session
 from shuanglu_cli.errors import Refused, Usage
 from shuanglu_cli.gateway import Gateway
-from shuanglu_cli.recording import (
-    Recording,
-    UploadProgress,
-    assign_roles,
-    import_recording,
-    read_channel,
-    read_order,
-    read_timeline,
-    watch,
-)
+from shuanglu_cli.recording import Recording, assign_roles, read_channel, read_order, read_timeline, watch
+from shuanglu_cli.sending import UploadProgress, import_recording
 from shuanglu_cli.target import Target
 from shuanglu_cli.uploads import UploadDoor
 from shuanglu_stack.stack import EmbeddedStack
@@ -49,6 +42,14 @@ def sample_recording(folder: Path, *, with_timeline: bool = False) -> Recording:
     )
 
 
+def as_another_order(recording: Recording) -> Recording:
+    """The same recording for an order of its own: the same files for the same order are imported once."""
+    order = Order()
+    order.CopyFrom(recording.order)
+    order.order_no = f"{order.order_no}-{secrets.token_hex(6)}"
+    return replace(recording, order=order)
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """One caller of a stack's gateway."""
@@ -58,8 +59,8 @@ class Client:
     door: UploadDoor
 
     def send(self, recording: Recording, progress: UploadProgress = lambda *_: None) -> Session:
-        """Import; the session, under inspection. Raises CliError."""
-        return import_recording(self.gateway, self.door, recording, progress)
+        """Import as another order, so that the same sample can be sent again; its session. Raises CliError."""
+        return import_recording(self.gateway, self.door, as_another_order(recording), progress)
 
     def wait(self, session_id: str, timeout_s: float = WAIT_S) -> Report:
         """The report when it is there. Raises CliError; Refused if the recording could not be taken in."""

@@ -176,7 +176,10 @@ def content_key(tenant: str, order_id: str, files: Sequence[tuple[str, SourceFil
     `files`: each with the SHA-256 of its bytes; their order means nothing. Who takes part is told by roles: ids differ
     from session to session.
     """
-    parts = sorted(f"{sha256} {'+'.join(sorted(file.roles))} {file.offset_ms}" for sha256, file in files)
+    parts = sorted(
+        f"{sha256} {'+'.join(sorted(file.roles))} {file.offset_ms} {file.audio or AudioChoice()}"
+        for sha256, file in files
+    )
     return hashlib.sha256("\n".join((tenant, order_id, *parts)).encode()).hexdigest()[:32]
 
 
