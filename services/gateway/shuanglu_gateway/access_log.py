@@ -1,11 +1,19 @@
-"""The access log: one JSON line a request on stdout, without tokens and without personal data."""
+"""The access log: one JSON line a request on stdout, without tokens and without personal data.
+
+What a caller writes into a path may be personal (`/v1/orders/<an ID number>`): a path with eleven digits in a row
+(as long as a telephone number) or with anything percent-encoded is logged as `…`. The call is logged always.
+"""
 
 from .config import Config, typed
+
+REPLAY: Config = {"prefix": "/hls/"}
+TELLING: Config = {"safe_regex": {"regex": r"[^?]*(%|[0-9]{11}).*"}}
 
 LINE = {
     "at": "%START_TIME%",
     "service": "gateway",
     "method": "%REQ(:METHOD)%",
+    "call": "%ROUTE_NAME%",
     "status": "%RESPONSE_CODE%",
     "flags": "%RESPONSE_FLAGS%",
     "detail": "%RESPONSE_CODE_DETAILS%",
@@ -20,12 +28,27 @@ LINE = {
 }
 
 
-def logger(path: str, *, replay: bool) -> Config:
-    """One logger, for replay or for all the rest."""
-    only = {"name": ":path", "string_match": {"prefix": "/hls/"}, "invert_match": not replay}
+def path_is(match: Config, *, inverted: bool = False) -> Config:
+    """A filter by the path as it came: the transcoder has changed `:path` by then."""
+    original = {"name": "x-envoy-original-path", "string_match": match, "invert_match": inverted}
+    plain = {"name": ":path", "string_match": match, "invert_match": inverted}
+    transcoded: Config = {"header_filter": {"header": {"name": "x-envoy-original-path", "present_match": True}}}
+    not_transcoded: Config = {"header_filter": {"header": {"name": "x-envoy-original-path", "present_match": False}}}
+    return {
+        "or_filter": {
+            "filters": [
+                {"and_filter": {"filters": [transcoded, {"header_filter": {"header": original}}]}},
+                {"and_filter": {"filters": [not_transcoded, {"header_filter": {"header": plain}}]}},
+            ]
+        }
+    }
+
+
+def logger(path: str, *filters: Config) -> Config:
+    """One logger, for the requests that pass all its filters."""
     return {
         "name": "envoy.access_loggers.stdout",
-        "filter": {"header_filter": {"header": only}},
+        "filter": {"and_filter": {"filters": list(filters)}} if len(filters) > 1 else filters[0],
         "typed_config": typed(
             "access_loggers.stream.v3.StdoutAccessLog", log_format={"json_format": {**LINE, "path": path}}
         ),
@@ -34,4 +57,9 @@ def logger(path: str, *, replay: bool) -> Config:
 
 def access_log() -> list[Config]:
     """Queries are left out of every line, and of a replay link all but its prefix: its path is its key."""
-    return [logger("%PATH(NQ)%", replay=False), logger("/hls/…", replay=True)]
+    replay, other = path_is(REPLAY), path_is(REPLAY, inverted=True)
+    return [
+        logger("%PATH(NQ)%", other, path_is(TELLING, inverted=True)),
+        logger("…", other, path_is(TELLING)),
+        logger("/hls/…", replay),
+    ]

@@ -39,7 +39,9 @@ def tracing(settings: GatewaySettings) -> Config:
         "http_service": {"http_uri": {"uri": uri, "cluster": COLLECTOR, "timeout": "1s"}},
         "service_name": "gateway",
     }
-    return {"tracing": {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider}}}
+    typed_provider: Config = {"name": "envoy.tracers.opentelemetry", "typed_config": provider}
+    # A span says which call it was by its operation; of the path that came only the slash.
+    return {"tracing": {"provider": typed_provider, "max_path_tag_length": 1}}
 
 
 def tls(settings: GatewaySettings) -> Config:

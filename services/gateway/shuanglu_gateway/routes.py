@@ -38,7 +38,9 @@ def call_route(call: PublicCall, settings: GatewaySettings) -> Config:
         # From the first byte on: `timeout` begins when the request has arrived, which a slow sender never lets happen.
         # A caller's own `grpc-timeout` goes on to the service.
         action |= limited(settings)
-    return {"match": {"path": call.path}, "route": action}
+    # The name stands in the access log and, as the operation, in spans: the path that came may hold personal data.
+    decorator = {"operation": call.path, "propagate": False}
+    return {"name": call.path, "match": {"path": call.path}, "route": action, "decorator": decorator}
 
 
 def limited(settings: GatewaySettings) -> Config:
@@ -76,17 +78,21 @@ def plain_routes() -> list[Config]:
     """Health, uploads and replay."""
     return [
         {
+            "name": "health",
             "match": {"path": "/healthz"},
             "typed_per_filter_config": not_transcoded(),
             "direct_response": {"status": 200, "body": {"inline_string": '{"status":"ok"}\n'}},
         },
         {
             # An upload takes as long as it takes; only silence ends it.
+            "name": "uploads",
             "match": {"path_separated_prefix": "/files"},
+            "decorator": {"operation": "uploads", "propagate": False},
             "typed_per_filter_config": not_transcoded(),
             "route": {"cluster": UPLOADS, "timeout": "0s", "idle_timeout": "600s"},
         },
         {
+            "name": "replay",
             "match": {"prefix": "/hls/"},
             "typed_per_filter_config": not_transcoded(),
             "route": {"cluster": REPLAY, "timeout": "60s", "retry_policy": RETRY},

@@ -71,13 +71,20 @@ def test_the_log_has_paths_but_no_tokens(gateway: Any) -> None:
         client.get("/v1/sessions/in-the-log", params={"secret": "query-secret"})
         client.get("/hls/link-secret/master.m3u8")
         client.get(f"{gateway.url}//hls/link-secret/master.m3u8")
-    wanted = {"/v1/sessions/in-the-log", "/hls/…"}
+        client.get("/v1/sessions/01a209c0-1c3b-7dc0-9508-f01f8ecdcd7a")
+        client.get("/v1/orders/51010719880214937X")
+        client.get("/v1/orders/欧阳")
+        client.get("/nothing/51010719880214937X")
+    uuid = "/v1/sessions/01a209c0-1c3b-7dc0-9508-f01f8ecdcd7a"
+    wanted = {"/v1/sessions/in-the-log", "/hls/…", "…", uuid}
     deadline = time.monotonic() + 15
     while wanted - {line["path"] for line in log_lines(gateway)} and time.monotonic() < deadline:
         time.sleep(0.2)
     tenants = {line["path"]: line["tenant"] for line in log_lines(gateway)}
     assert tenants["/v1/sessions/in-the-log"] == "demo"
     assert tenants["/hls/…"] is None
+    calls = {line["path"]: line["call"] for line in log_lines(gateway)}
+    assert calls[uuid] == "/shuanglu.session.v1.SessionService/GetSession"
     log = gateway.log.read_text()
-    for secret in (token, token.split(".")[2], "query-secret", "link-secret"):
+    for secret in (token, token.split(".")[2], "query-secret", "link-secret", "51010719880214937X", "%E6%AC%A7"):
         assert secret not in log
