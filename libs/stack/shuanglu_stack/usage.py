@@ -19,7 +19,9 @@ def usage_of(pid: int) -> Usage:
     family = [pid, *children_of(pid)]
     core_seconds = sum(_core_seconds(member) for member in family)
     resident = sum(_status_bytes(member, "VmRSS") for member in family)
-    return Usage(core_seconds, resident, _status_bytes(pid, "VmHWM"))
+    # Peaks of parent and children need not have come together, so this is an upper bound.
+    peak = sum(_status_bytes(member, "VmHWM") for member in family)
+    return Usage(core_seconds, resident, peak)
 
 
 def children_of(pid: int) -> list[int]:

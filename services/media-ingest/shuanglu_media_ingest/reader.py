@@ -211,7 +211,7 @@ class _Stream:
 
     def _ended(self, values: dict[str, Any]) -> ReadTrack:
         track = self._tracks.get(str(values.get("track_id")))
-        if track is None or values.get("segment_count") != track.segment_count:
+        if track is None or not 0 < track.segment_count == values.get("segment_count"):
             raise CellCrashed("a track ends that was never begun")
         track.end_ms = checked(int, values.get("end_ms"))
         track.gaps = checked(tuple[Gap, ...], values.get("gaps"))

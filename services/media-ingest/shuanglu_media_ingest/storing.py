@@ -104,8 +104,8 @@ class UnderWay:
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             del self._tasks[task]
-        for task in done:
-            task.result()
+        for error in [error for task in done if (error := task.exception())]:
+            raise error
 
 
 async def _begin(context: Context, file: SourceFile, piece: ReadPiece, original: ObjectRef) -> Track:

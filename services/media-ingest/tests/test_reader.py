@@ -161,8 +161,8 @@ async def test_an_operators_kill_is_not_the_files_fault(reader: Reader, recordin
 
 
 async def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_one_is_read(media: Media, recording: Path):
-    huge = media("huge.avi", replace(FOREIGN, size=(3840, 2160), seconds=0.4))
-    reader = Reader(replace(LIMITS, memory_bytes=80 * MIB))
+    huge = media("larger.avi", replace(FOREIGN, size=(7680, 4320), seconds=0.2))
+    reader = Reader(replace(LIMITS, memory_bytes=160 * MIB))
     with pytest.raises(ReaderOutOfMemory, match="SHUANGLU_READER_MEMORY_MIB"):
         async with reader.reading(plan(0), [huge]) as reading:
             _ = [piece async for piece in reading.pieces(0)]
