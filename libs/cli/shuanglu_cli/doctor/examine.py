@@ -57,11 +57,13 @@ class Diagnosis:
     sessions: int = 0
     objects: int = 0
 
-    def add(self, ailment: Ailment) -> None:
-        """One more."""
+    def add(self, ailment: Ailment) -> bool:
+        """One more; False if it is only counted."""
         self.counts[ailment.code] += 1
-        if self.counts[ailment.code] <= KEPT_PER_CODE:
+        kept = self.counts[ailment.code] <= KEPT_PER_CODE
+        if kept:
             self.ailments.append(ailment)
+        return kept
 
     def forget(self, ailment: Ailment) -> None:
         """It was there only because the stack moved while it was looked at."""
@@ -78,8 +80,9 @@ def examine(target: Target, wanted: Wanted, progress: Progress = lambda *_: None
     tenant = tenant_of(target.token)
     found = Diagnosis()
     with Gateway(target) as gateway:
-        Round(gateway, tenant, wanted, found, progress).run()
-        _look_again(gateway, tenant, wanted, found)
+        first = Round(gateway, tenant, wanted, found, progress)
+        first.run()
+        _look_again(gateway, tenant, wanted, first, found)
     if not wanted.session_id:
         for ailment in asyncio.run(_bus(target.need_nats_url(), wanted)):
             found.add(ailment)
@@ -87,15 +90,14 @@ def examine(target: Target, wanted: Wanted, progress: Progress = lambda *_: None
     return found
 
 
-def _look_again(gateway: Gateway, tenant: str, wanted: Wanted, found: Diagnosis) -> None:
-    """The parts are read one beside the other, not at one moment: what a join shows must show twice."""
-    suspects = list(dict.fromkeys(each.session_id for each in found.ailments if each.session_id))
-    for session_id in suspects[:LOOKED_AT_TWICE]:
-        second = Diagnosis()
-        Round(gateway, tenant, replace(wanted, session_id=session_id), second).run()
-        still = set(second.ailments)
-        for ailment in [each for each in found.ailments if each.session_id == session_id]:
-            if ailment not in still and ailment.code is not Code.OUTBOX_STUCK:
+def _look_again(gateway: Gateway, tenant: str, wanted: Wanted, first: "Round", found: Diagnosis) -> None:
+    """The parts are read one beside the other, not at one moment: what only their join shows must show twice."""
+    for session_id in list(dict.fromkeys(each.session_id for each in first.joined))[:LOOKED_AT_TWICE]:
+        second = Round(gateway, tenant, replace(wanted, session_id=session_id, deep=False), Diagnosis())
+        second.run()
+        still = {(each.code, each.subject) for each in second.joined}
+        for ailment in first.joined:
+            if ailment.session_id == session_id and (ailment.code, ailment.subject) not in still:
                 found.forget(ailment)
 
 
@@ -113,6 +115,7 @@ class Round:
         self._gateway, self._wanted, self._found, self._progress = gateway, wanted, found, progress
         self._now = Circumstances(tenant, time.time_ns() // 1000, at_rest=wanted.at_rest)
         self._total = 0
+        self.joined: list[Ailment] = []  # What no part says alone; those that the diagnosis keeps.
 
     def run(self) -> None:
         """Fills the diagnosis."""
@@ -127,7 +130,8 @@ class Round:
         }
         for case in cases(parts, self._broken):
             for ailment in ailments(case, self._now):
-                self._found.add(ailment)
+                if self._found.add(ailment):
+                    self.joined.append(ailment)
             self._found.sessions += bool(case.of(Kind.SESSION))
             self._found.objects += len(case.stored)
             self._progress(self._found.sessions, self._total)
