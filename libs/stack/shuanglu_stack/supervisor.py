@@ -28,6 +28,7 @@ class Supervisor:
         self._well_at: dict[str, float] = {}
         self._due: dict[str, float] = {}
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def watch(self, process: ManagedProcess, probe: Probe | None = None) -> None:
@@ -35,8 +36,9 @@ class Supervisor:
         self._watched.append(process)
         if probe is not None:
             self._probes[process.name] = probe
-        if not self._thread.is_alive() and not self._stopping.is_set():
-            self._thread.start()
+        with self._starting:  # Components are started together, each by a thread.
+            if not self._thread.is_alive() and not self._stopping.is_set():
+                self._thread.start()
 
     def close(self) -> None:
         """Start nothing again from here on."""
