@@ -35,7 +35,7 @@ SEVERITIES = {Severity.ERROR: pb.SEVERITY_ERROR, Severity.WARNING: pb.SEVERITY_W
 
 
 class RemedyUnknown(InvalidInput):
-    """The service has no such remedy, or there are too many subjects."""
+    """The service has no such remedy, or its subjects are too many or no names."""
 
     reason = "REMEDY_UNKNOWN"
     help = f"Ask for a remedy that the contract names for this call, with at most {MAX_SUBJECTS} subjects."

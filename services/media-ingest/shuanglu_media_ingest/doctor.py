@@ -41,6 +41,7 @@ WAITED_US = 600 * US
 DAY_US = 86_400 * US
 PLACES = ("tracks/", "originals/", f"sealed/{ID_PHOTO}")
 ORIGINALS = "originals/"
+MAX_NAME = 1200  # A key of the store has at most 1024 bytes, the id of an unfinished upload comes behind it.
 LIVE = [state.value for state in ImportState if state not in ENDED]
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -100,7 +101,7 @@ class MediaDoctor(MediaDoctorServiceServicer):
     ) -> pb.MendImportsResponse:
         """See the contract."""
         tenant, treatment = current_principal().tenant, request.treatment
-        if len(treatment.subjects) > MAX_SUBJECTS:
+        if len(treatment.subjects) > MAX_SUBJECTS or not all(map(is_name, treatment.subjects)):
             raise RemedyUnknown
         match treatment.remedy:
             case pb.REMEDY_RELAY_OUTBOX:
@@ -252,6 +253,11 @@ class MediaDoctor(MediaDoctorServiceServicer):
             return "IMPORT_GOES_ON"
         needed = {ref.key for record, _ in records for ref in objects_of(record)}
         return "OBJECT_NEEDED" if key in needed else ""
+
+
+def is_name(subject: str) -> bool:
+    """Whether it can be the name of an import, an object or a file: nothing else goes into queries and keys."""
+    return 0 < len(subject) <= MAX_NAME and subject.isprintable()
 
 
 def objects_of(record: Import) -> list[ObjectRef]:
