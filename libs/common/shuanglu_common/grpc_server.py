@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn
 
@@ -22,6 +22,11 @@ from shuanglu_common.telemetry import extract, tracer
 
 MAX_MESSAGE_BYTES = 8 << 20
 LAST_WORD_S = 0.2
+# gRPC refuses trailers of more than 8 KiB. The message is percent-encoded (three bytes for one), the details are base64
+# and hold the message again.
+MESSAGE_BYTES = 900
+DETAIL_BYTES = 600
+DETAILS_BYTES = 2500
 
 Reader = Callable[[bytes], Any]
 log = structlog.get_logger()
@@ -50,10 +55,28 @@ class Unforeseen(InternalError):
 
 
 def status_of(error: ShuangluError) -> Status:
-    """The error as google.rpc.Status with ErrorInfo."""
+    """The error as google.rpc.Status with ErrorInfo, cut to what fits into the trailers of a call."""
     detail = AnyProto()
-    detail.Pack(ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
-    return Status(code=error.status.value[0], message=error.diagnostics(), details=[detail])
+    detail.Pack(ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=fitting(error.metadata)))
+    return Status(code=error.status.value[0], message=clipped(error.diagnostics(), MESSAGE_BYTES), details=[detail])
+
+
+def clipped(text: str, most: int) -> str:
+    """The text in at most `most` bytes of UTF-8."""
+    data = text.encode()
+    return text if len(data) <= most else data[: most - 3].decode(errors="ignore") + "…"
+
+
+def fitting(details: Mapping[str, str]) -> dict[str, str]:
+    """What to do first, then as many details as fit: some repeat what a caller sent, however long."""
+    room, kept = DETAILS_BYTES, {}
+    for name in sorted(details, key=lambda each: (each != "help", each != "field")):
+        value = clipped(details[name], DETAIL_BYTES)
+        room -= len(name) + len(value.encode())
+        if room < 0:
+            break
+        kept[name] = value
+    return kept
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: ShuangluError) -> NoReturn:

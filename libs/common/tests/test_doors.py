@@ -76,6 +76,10 @@ class Missing(NotFound):
 
 class Sessions(session_service_pb2_grpc.SessionServiceServicer):
     async def GetOrder(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if len(request.order_id) > 1000:
+            raise Missing(
+                f"没有 {request.order_id}", field=request.order_id, **{f"d{n}": "长" * 200 for n in range(50)}
+            )
         raise Missing("there is no such order")
 
     async def GetSession(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -202,6 +206,15 @@ async def test_a_call_that_takes_too_long_says_so_before_the_caller_stops_listen
     stub = session_service_pb2_grpc.SessionServiceStub(channel)
     call = stub.CreateOrder(session_service_pb2.CreateOrderRequest(), metadata=bearer(token()), timeout=1)
     assert (await failure(call))[:2] == (grpc.StatusCode.DEADLINE_EXCEEDED, "SERVICE_TOO_SLOW")
+
+
+async def test_an_error_that_repeats_a_long_text_still_arrives(channel: grpc.aio.Channel) -> None:
+    stub = session_service_pb2_grpc.SessionServiceStub(channel)
+    request = session_service_pb2.GetOrderRequest(order_id="长" * 100_000)
+    code, reason, text = await failure(stub.GetOrder(request, metadata=bearer(token()), timeout=5))
+    assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND")
+    assert text.startswith("没有 长长")
+    assert text.endswith("…")
 
 
 async def test_a_stream_ends_with_its_typed_error(channel: grpc.aio.Channel) -> None:
