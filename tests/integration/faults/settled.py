@@ -17,6 +17,8 @@ from nats.js.errors import NotFoundError
 from shuanglu.bus.v1.envelope_pb2 import Envelope
 from shuanglu.quality.v1.quality_events_pb2 import VerdictReached
 from shuanglu.report.v1.report_events_pb2 import ReportReady
+from shuanglu_cli.doctor import Wanted, examine
+from shuanglu_cli.target import find_target
 from shuanglu_common.bus.dead_letter import KEEPER
 from shuanglu_common.bus.subjects import Stream, event_type, subject
 from shuanglu_stack import EmbeddedStack
@@ -46,10 +48,20 @@ def wait_settled(stack: EmbeddedStack, sessions: Collection[str], timeout_s: flo
     while True:
         state = asyncio.run(look(stack, sessions))
         if state.at_rest:
-            return state.wrong
+            return [*state.wrong, *ailments(stack)]
         if time.monotonic() > deadline:
             return [*state.wrong, *(f"never came to rest: {each}" for each in state.waiting)]
         time.sleep(POLL_S)
+
+
+def ailments(stack: EmbeddedStack) -> list[str]:
+    """What `shuanglu doctor` names: orphaned and lost objects and rows, and whatever still stands still."""
+    target = find_target(config=stack.data_dir / "stack.json")
+    wanted = Wanted(deep=True, at_rest=True, services=frozenset(target.services))
+    return [
+        f"doctor: {each.code} {each.session_id} {each.subject} {each.detail}"
+        for each in examine(target, wanted).ailments
+    ]
 
 
 async def look(stack: EmbeddedStack, sessions: Collection[str]) -> State:
