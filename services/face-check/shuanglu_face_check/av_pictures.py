@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 # Larger frames are refused: 8K, more than any camera of a branch gives.
-MOST_PIXELS = 7680 * 4320
+MOST_PIXELS = 8192 * 4320
 
 
 class AvPicture(PixelPicture):
@@ -84,12 +84,15 @@ def pick(
 ) -> Iterator[Sample[PixelPicture]]:
     """For each point its wanted frame; stops decoding after the last.
 
-    Where the wanted frame is damaged the one before it stands in: a viewer sees that, too, and it shows as a freeze.
+    Of damaged bytes a decoder shows what it guesses, and so do all frames that build on them: nobody may judge by that.
+    Raises SegmentUnreadable.
     """
     position = 0
     latest: AvPicture | None = None
     for frame in decoded:
-        if frame.pts is None or frame.is_corrupt:
+        if frame.is_corrupt:
+            raise SegmentUnreadable("a frame of a segment is damaged")
+        if frame.pts is None:
             continue
         while latest is not None and position < len(wanted) and wanted[position] < frame.pts:
             yield Sample(points_ms[position], latest)

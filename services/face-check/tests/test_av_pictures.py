@@ -144,3 +144,14 @@ def test_cutting_a_file_keeps_positions(tmp_path: Path):
     assert [(segment.start_ms, segment.end_ms) for segment in track.segments][:2] == [(0, 2000), (2000, 4000)]
     (sample,) = read_samples(track.init + track.segments[1].data, (2500,))
     assert number_of(sample.picture) == 25
+
+
+def test_a_segment_whose_damaged_picture_others_build_on_is_unreadable():
+    """A decoder conceals damage; what it guesses must not be judged."""
+    grain = np.random.default_rng(3)
+    data = bytearray(video(grain.integers(0, 255, (96, 128, 3), np.uint8) for _ in range(20)))
+    assert len(list(read_samples(bytes(data), (0, 500, 1000, 1500)))) == 4
+    at = data.index(b"mdat") + len(data) // 3
+    data[at : at + 600] = grain.bytes(600)
+    with pytest.raises(SegmentUnreadable):
+        list(read_samples(bytes(data), (0, 500, 1000, 1500)))

@@ -4,7 +4,8 @@ Only demuxers of real recordings are allowed: playlists, concatenation scripts a
 files of this machine.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,7 +19,7 @@ from av.error import FFmpegError
 from shuanglu_media_ingest import file_heads
 from shuanglu_media_ingest.av_packets import Packets
 from shuanglu_media_ingest.domain import limits
-from shuanglu_media_ingest.domain.survey import Medium, Stream, Survey
+from shuanglu_media_ingest.domain.survey import PROMISE_S, Medium, Stream, Survey
 from shuanglu_media_ingest.errors import EmptyFile, FileDamaged, MoovMissing, NoMedia, NotARecording
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ _MEDIA = {"video": Medium.VIDEO, "audio": Medium.AUDIO}
 OPEN_TIMEOUT_S = 10.0
 PROBED_PACKETS = 50
 DECODED_PACKETS = 500
+# FFmpeg's name for the first bytes of a file.
+_PART = "subfile,,start,0,end,"
+# Containers that count their packets or samples know their length well.
+_SLACK_S = {
+    "wav": Fraction(1, 50),
+    "mov": Fraction(3, 10),
+    "avi": Fraction(3, 10),
+    "mp3": Fraction(3, 10),
+    "ogg": Fraction(3, 10),
+}
 
 
 @contextmanager
@@ -40,8 +51,7 @@ def opened(path: Path) -> "Iterator[InputContainer]":
     if path.stat().st_size == 0:
         raise EmptyFile
     try:
-        options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
-        container = av.open(f"file:{path}", options=options, timeout=OPEN_TIMEOUT_S)
+        container = _open(path)
     except (FFmpegError, ValueError, OSError) as error:
         if file_heads.lacks_index(path):
             raise MoovMissing from error
@@ -52,6 +62,31 @@ def opened(path: Path) -> "Iterator[InputContainer]":
         raise FileDamaged from error
     finally:
         container.close()
+
+
+def _open(path: Path) -> "InputContainer":
+    """A fragmented MP4 with a damaged description of a fragment is opened up to there: as much of it as can be."""
+    try:
+        return _open_url(f"file:{path}")
+    except (FFmpegError, ValueError, OSError):
+        ends = file_heads.fragment_ends(path)
+        good = bisect_left(ends, x=True, key=lambda end: not _opens(path, end))
+        if not good:
+            raise
+        return _open_url(f"{_PART}{ends[good - 1]},,:{path}")
+
+
+def _opens(path: Path, end: int) -> bool:
+    try:
+        _open_url(f"{_PART}{end},,:{path}").close()
+    except (FFmpegError, ValueError, OSError):
+        return False
+    return True
+
+
+def _open_url(url: str) -> "InputContainer":
+    options = {"protocol_whitelist": "file,subfile", "format_whitelist": DEMUXERS}
+    return av.open(url, options=options, timeout=OPEN_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,38 +131,43 @@ def survey(path: Path) -> Survey:
         streams = tuple(stream for stream in seen.values() if stream.usable)
         if not streams:
             raise FileDamaged if any(packets.faults.values()) else NoMedia
-        if not packets.joints.at_s:
-            _note_promises(container, streams)
         name = container.format.name
         limits.require_duration(streams)
-        return _sane(
-            Survey(
-                format=name,
-                streams=streams,
-                promised_s=None if packets.joints.at_s else _promised_s(container, path),
-                breaks_off=packets.breaks_off or (name == "mpegts" and file_heads.ends_inside_a_packet(path)),
-            )
+        found = Survey(
+            format=name,
+            streams=streams,
+            promise_slack_s=_SLACK_S.get(name.split(",")[0], PROMISE_S),
+            breaks_off=packets.breaks_off or container.name.startswith(_PART) or file_heads.breaks_off(path, name),
         )
+        if not packets.joints.at_s:
+            found = _with_promises(found, container, path)
+        return _sane(found)
 
 
-def _note_promises(container: "InputContainer", streams: Iterable[Stream]) -> None:
-    """Where the container's index says that each stream ends."""
+def _with_promises(found: Survey, container: "InputContainer", path: Path) -> Survey:
+    """With what the container says about its end, if the container says it and nobody guessed."""
     name = container.format.name
-    for stream in streams:
-        source = container.streams[stream.index]
-        if "mp4" in name and source.duration:
-            stream.promised_end = (source.start_time or 0) + source.duration
-        elif name == "avi" and stream.medium is Medium.VIDEO and source.frames:
-            stream.promised_end = (source.start_time or 0) + source.frames
-
-
-def _promised_s(container: "InputContainer", path: Path) -> Fraction | None:
-    """Where the container says that the file ends, if the container says it and nobody guessed."""
-    if container.format.name == "wav":
-        return file_heads.wav_length_s(path)
-    if container.duration and file_heads.notes_its_length(path, container.format.name):
-        return Fraction(container.duration, av.time_base)
-    return None
+    promised_s = None
+    if "mp4" in name:
+        fragmented = file_heads.is_fragmented(path)
+        for stream in found.streams:
+            source = container.streams[stream.index]
+            if source.duration and not fragmented:
+                stream.promised_end = (source.start_time or 0) + source.duration
+    elif name == "avi":
+        ends = [
+            ((source.start_time or 0) + source.frames) * source.time_base
+            for source in container.streams.video
+            if source.frames and source.time_base
+        ]
+        seen = max(stream.ends_s for stream in found.streams)
+        # Its sound may well be shorter; only where pictures are missing the file is cut.
+        promised_s = next((end for end in ends if end - seen > found.promise_slack_s), None)
+    elif name == "wav":
+        promised_s = file_heads.wav_length_s(path)
+    elif container.duration and file_heads.notes_its_length(path, name):
+        promised_s = Fraction(container.duration, av.time_base)
+    return replace(found, promised_s=promised_s)
 
 
 def _sane(found: Survey) -> Survey:

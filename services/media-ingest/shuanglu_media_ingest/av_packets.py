@@ -27,6 +27,8 @@ MAX_PACKET_S = 10
 # More bytes than this between two packets are no container's overhead.
 SKIPPED_BYTES = 1024
 LOST_S = Fraction(5, 1000)
+# Where pictures are reordered it takes some until a hole shows in the decode times.
+SUSPECT_PACKETS = 16
 # Containers that write packets one behind the other with their times, and those that only count.
 _TIMED = ("matroska", "flv", "ogg")
 _COUNTED = ("avi", "mp3", "aac", "amr")
@@ -45,12 +47,20 @@ class Packets:
         self.joints = Joints({source.index: source.time_base for source in sources})
         self.breaks_off = False
         self._nal_sizes = {source.index: _nal_size(source) for source in sources}
+        self._adts = {
+            source.index
+            for source in sources
+            if source.codec_context.name == "aac" and not source.codec_context.extradata
+        }
         self._plain = {source.index for source in sources if source.codec_context.name.startswith("pcm_")}
         self._longest = {source.index: int(MAX_PACKET_S / source.time_base) for source in sources}
         self._reorder = {source.index: int(MAX_REORDER_S / source.time_base) for source in sources}
         self._lost = {source.index: int(LOST_S / source.time_base) for source in sources}
         self._high: dict[int, int] = {}
-        self._suspect: set[int] = set()
+        # Ogg has no pauses: where its clock leaps, a page is gone.
+        self._always_suspect = "ogg" in names
+        # How many more packets of each stream may show that some were lost.
+        self._suspect = dict.fromkeys(self.faults, 0)
         self._end_pos: int | None = None
 
     def __iter__(self) -> "Iterator[av.Packet[Any]]":
@@ -78,15 +88,17 @@ class Packets:
                 for packet in self._container.demux(self._sources):
                     errors = 0
                     yield packet
-            except MemoryError:  # the file's need, not its damage: the reader's limit is told
-                raise
-            except FFmpegError:
+            # IndexError: a damaged byte names a stream that was not there before. FFmpeg's MemoryError is among them: a
+            # damaged count asks for more than any packet can need.
+            except (FFmpegError, IndexError):
                 errors += 1
-                self._suspect.update(self.faults)
+                self._suspect_all()
                 if errors == MAX_ERRORS:
                     self.breaks_off = True
                     return
             else:
+                # Nothing came after an error: there may have been more.
+                self.breaks_off = self.breaks_off or errors > 0
                 return
 
     def _place(self, packet: "av.Packet[Any]") -> bool:
@@ -95,7 +107,7 @@ class Packets:
         if self._is_broken(packet):
             due = self.joints.due(index)
             self.faults[index].bad(self._high.get(index, due or 0))
-            self._suspect.update(self.faults)
+            self._suspect_all()
             return False
         at = dts if dts is not None else pts
         if at is None:
@@ -104,10 +116,11 @@ class Packets:
         due = self.joints.due(index)
         shift = self.joints.shift(index, at, pts if pts is not None else at, duration)
         high = self._high.get(index)
-        if index in self._suspect:
-            self._suspect.discard(index)
+        if self._suspect[index] or self._always_suspect:
+            self._suspect[index] = max(0, self._suspect[index] - 1)
             if due is not None and high is not None and at + shift - due > max(self._lost[index], duration // 2):
                 self.faults[index].bad(high)
+                self._suspect[index] = 0
         packet.dts = at + shift
         packet.duration = duration
         if pts is None:
@@ -128,7 +141,12 @@ class Packets:
         if at is not None and abs(at) > 1 << 60:
             return True
         size = self._nal_sizes[index]
-        return bool(size) and not payload.has_whole_units(packet, size)
+        if size:
+            return not payload.has_whole_units(packet, size)
+        return index in self._adts and not payload.is_whole_adts(bytes(packet))
+
+    def _suspect_all(self) -> None:
+        self._suspect = dict.fromkeys(self.faults, SUSPECT_PACKETS)
 
     def _look_for_lost_bytes(self, packet: "av.Packet[Any]") -> None:
         """Demuxers pass over what they do not understand; the positions of the packets tell."""
@@ -136,7 +154,7 @@ class Packets:
             return
         if self._end_pos is not None and packet.pos - self._end_pos > SKIPPED_BYTES:
             if self._timed:
-                self._suspect.update(self.faults)
+                self._suspect_all()
             else:
                 for index, faults in self.faults.items():
                     faults.mark(self._high.get(index, 0))

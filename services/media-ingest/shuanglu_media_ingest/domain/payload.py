@@ -63,6 +63,13 @@ def is_adts(data: bytes) -> bool:
     return len(data) > _ADTS_HEADER and data[0] == _SYNC and data[1] & _LAYER_MASK == _LAYER
 
 
+def is_whole_adts(data: bytes) -> bool:
+    """False for an ADTS frame that is shorter or longer than its header says."""
+    if not is_adts(data):
+        return False
+    return (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5 == len(data)
+
+
 def without_adts(data: bytes) -> bytes:
     """The raw AAC frame of one ADTS packet."""
     return data[_ADTS_HEADER if data[1] & 1 else _ADTS_HEADER_WITH_CRC :]

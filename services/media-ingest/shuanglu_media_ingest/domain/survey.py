@@ -12,7 +12,7 @@ from shuanglu_media_ingest.domain.codecs import CARRIED_AUDIO, CARRIED_VIDEO
 MAX_KEY_INTERVAL_S = 10
 MAX_GROUP_BYTES = 32 << 20
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-# A container that promises this much more than it holds has lost its tail; less is rounding.
+# A container that promises this much more than it holds has lost something; less is rounding.
 PROMISE_S = Fraction(1)
 
 
@@ -125,6 +125,7 @@ class Survey:
     format: str  # FFmpeg's name of the container
     streams: tuple[Stream, ...]  # usable ones, in the file's order
     promised_s: Fraction | None = None  # where the container says that the file ends, on the file's clock
+    promise_slack_s: Fraction = PROMISE_S  # how much less than promised is the container's rounding
     breaks_off: bool = False  # the file ends in the middle of something
 
     @property
@@ -141,7 +142,7 @@ class Survey:
         promised = self.promised_s
         if stream.promised_end is not None:
             promised = stream.promised_end * stream.time_base
-        return promised if promised is not None and promised - stream.ends_s > PROMISE_S else None
+        return promised if promised is not None and promised - stream.ends_s > self.promise_slack_s else None
 
     @property
     def ends_s(self) -> Fraction:
