@@ -18,7 +18,7 @@ async def build(app: App[AsrSettings]) -> None:
     app.background("models", models.keep)
     app.ready_when("models", models.ready)
     app.on_close(models.close)
-    handlers = Asr(app.store(), app.sealed_store(), CellEars(models))
+    handlers = Asr(app.store(), app.sealed_store(), CellEars(models), app.bus.publish)
     app.consume(
         Subscription(
             durable=f"{NAME}-tracks",

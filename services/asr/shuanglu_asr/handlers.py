@@ -1,15 +1,22 @@
 """Bus in, bus out: TrackStored becomes SpeechFound and its windows, WindowFound becomes SpeechTranscribed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from shuanglu.common.v1.types_pb2 import TRACK_KIND_AUDIO, Interval
 from shuanglu.media.v1.media_events_pb2 import TrackStored
-from shuanglu.observation.v1.observations_pb2 import SpeechFound, SpeechTranscribed, Transcript, WindowFound
+from shuanglu.observation.v1.observations_pb2 import (
+    SpeechFound,
+    SpeechTranscribed,
+    Transcript,
+    WindowFound,
+    WindowPlan,
+)
 from shuanglu_asr.domain.listened import Listened
 from shuanglu_asr.domain.turns import Turn
-from shuanglu_asr.domain.windows import needed, windows
+from shuanglu_asr.domain.windows import needed, next_of, told_at_once, windows
 from shuanglu_asr.ears import Ears
 from shuanglu_asr.errors import RecognitionFailed
 from shuanglu_asr.messages import (
@@ -35,11 +42,14 @@ log = structlog.get_logger()
 class Asr:
     """The handlers."""
 
-    def __init__(self, store: ObjectStore, sealed: SealedStore, ears: Ears) -> None:
-        """Keeps what it works with."""
+    def __init__(
+        self, store: ObjectStore, sealed: SealedStore, ears: Ears, publish: Callable[[NewEvent], Awaitable[None]]
+    ) -> None:
+        """Keeps what it works with; `publish` returns when the bus has the event."""
         self.store = store
         self.sealed = sealed
         self.ears = ears
+        self.publish = publish
 
     async def track_stored(self, event: Event[TrackStored]) -> Sequence[NewEvent]:
         """Listen to an audio track; other tracks are not for us.
@@ -70,13 +80,16 @@ class Asr:
             found.turns.extend(turn_messages(listened.turns))
             found.loudness.extend(loudness_messages(listened.loudness))
             found.window_count = len(groups)
-        jobs = [self.window(stored, index, turns) for index, turns in enumerate(groups)]
+        plan = WindowPlan(windows=[self.window(stored, index, turns) for index, turns in enumerate(groups)])
+        jobs = [plan.windows[index] for index in told_at_once(len(groups))]
+        if len(jobs) < len(groups):
+            data = plan.SerializeToString(deterministic=True)
+            ref = await self.sealed.put(event.tenant, event.session_id, f"windows/{track.track_id}", data)
+            for job in jobs:
+                job.plan.CopyFrom(ref)
         return (
             NewEvent(event.tenant, event.session_id, found, track.track_id),
-            *(
-                NewEvent(event.tenant, event.session_id, job, f"{job.track.track_id}/{job.window_index}")
-                for job in jobs
-            ),
+            *(window_event(event.tenant, event.session_id, job) for job in jobs),
         )
 
     async def listen(self, stored: TrackStored) -> Listened:
@@ -108,6 +121,8 @@ class Asr:
         """
         window = event.payload
         track_id, index = window.track.track_id, window.window_index
+        if window.HasField("plan"):
+            await self.tell_next(event)
         transcribed = SpeechTranscribed(
             track_id=track_id,
             window_index=index,
@@ -129,6 +144,28 @@ class Asr:
             transcribed.transcript.CopyFrom(ref)
         return (NewEvent(event.tenant, event.session_id, transcribed, key),)
 
+    async def tell_next(self, event: Event[WindowFound]) -> None:
+        """Before the work, so that a window that brings its worker down does not end its row.
+
+        A repeat tells again only what was not recognised meanwhile. Raises StoreUnavailable, BusUnavailable.
+        """
+        window, tenant, session_id = event.payload, event.tenant, event.session_id
+        try:
+            plan = WindowPlan.FromString(await self.sealed.get(tenant, session_id, window.plan))
+        except (DamagedData, ObjectMissing, DecodeError) as error:
+            # The windows that are never told are missing in the end: the session is unsure, which it should be.
+            log.error("plan.unreadable", track_id=window.track.track_id, error=error)
+            FAILURES.labels("PLAN_UNREADABLE").inc()
+            return
+        following = next_of(window.window_index, len(plan.windows))
+        if following is None:
+            return
+        key = SealedStore.key(tenant, session_id, f"transcripts/{window.track.track_id}/{following}")
+        if await self.store.head(key) is None:
+            job = plan.windows[following]
+            job.plan.CopyFrom(window.plan)
+            await self.publish(window_event(tenant, session_id, job))
+
     async def transcribe(self, window: WindowFound) -> Transcript:
         """The words. Raises DamagedData, RecognitionFailed, InferenceFailed, ModelsAway, and what the store raises."""
         data = await fetch(self.store, window.track, window.segments)
@@ -142,3 +179,8 @@ class Asr:
             window_index=window.window_index,
             utterances=[utterance_message(utterance, role) for utterance in said],
         )
+
+
+def window_event(tenant: str, session_id: str, job: WindowFound) -> NewEvent:
+    """Tells of a window; the same window has the same id, whoever tells of it."""
+    return NewEvent(tenant, session_id, job, f"{job.track.track_id}/{job.window_index}")

@@ -50,9 +50,13 @@ class Bench:
         self.store = MemoryStore()
         self.sealed = SealedStore(self.store, Sealer(b"k" * 32), SystemClock())
         self.ears: Ears = LocalEars(worker)
+        self.published: list[NewEvent] = []
 
     def handler(self) -> Asr:
-        return Asr(self.store, self.sealed, self.ears)
+        return Asr(self.store, self.sealed, self.ears, self.publish)
+
+    async def publish(self, event: NewEvent) -> None:
+        self.published.append(event)
 
     async def event(
         self, media: Cmaf, *people: str, kind: int = TRACK_KIND_AUDIO, until_ms: int = 10**9
@@ -261,7 +265,7 @@ async def test_a_store_that_is_away_is_tried_again_later(bench: Bench):
 
     event = await bench.event(encoded(tone(2)), "customer")
     with pytest.raises(StoreUnavailable) as raised:
-        await Asr(AwayStore(), bench.sealed, bench.ears).track_stored(event)
+        await Asr(AwayStore(), bench.sealed, bench.ears, bench.publish).track_stored(event)
     assert raised.value.retryable
 
 

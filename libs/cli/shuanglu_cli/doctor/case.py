@@ -45,6 +45,7 @@ PLACES: dict[str, tuple[Kind, ...]] = {
     "sealed/id-photo": (Kind.IMPORT,),
     "sealed/templates/": (Kind.IMPORT,),
     "sealed/transcripts/": (Kind.IMPORT,),
+    "sealed/windows/": (Kind.IMPORT,),
     "sealed/results/": (Kind.VERDICT, Kind.FOLD, Kind.REPORT),
     "sealed/observations/": (Kind.VERDICT, Kind.FOLD, Kind.REPORT),
     "sealed/folds/": (Kind.FOLD,),

@@ -10,6 +10,8 @@ from shuanglu_asr.domain.turns import Turn
 
 # Long enough that an event is worth its way, short enough that many workers share a long track.
 WINDOW_MS = 30_000
+# Windows of one track that wait at a time: a recording of hours does not stand before everybody else's.
+CREDIT = 4
 # A decoder that starts in the middle of a track needs a moment to swing in: AAC and Opus overlap their frames.
 LEAD_IN_MS = 100
 
@@ -32,6 +34,20 @@ def windows(turns: Iterable[Turn], longest_ms: int = WINDOW_MS) -> tuple[tuple[T
         else:
             made.append([turn])
     return tuple(map(tuple, made))
+
+
+def told_at_once(count: int) -> range:
+    """The first windows of a track, which are told with it; the others follow, each behind another one."""
+    return range(min(count, CREDIT))
+
+
+def next_of(index: int, count: int) -> int | None:
+    """The window that is told when this one is taken in hand; None at the end of its row.
+
+    Every window but the first ones is the next of exactly one, so any order of work tells each of them.
+    """
+    following = index + CREDIT
+    return following if following < count else None
 
 
 def needed(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[int, ...]:
