@@ -137,8 +137,8 @@ class Sender:
         record = getattr(answer, "import")
         sent = Sent(record.session_id, record.import_id, before=bool(answer.duplicate_of))
         self._journal.accepted(key, sent.session_id, sent.import_id)
-        if answer.duplicate_of or record.state != pb.ImportState.IMPORT_STATE_ACCEPTED:
-            # The service knew it by other uploads; if these are the ones, it needs them and says no.
+        if answer.duplicate_of:
+            # The service has it by other uploads.
             for upload_id in uploads:
                 with suppress(CliError):
                     self._door.terminate(upload_id)

@@ -47,7 +47,7 @@ class Manners:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An import; and the session that has this recording already, if it is not the one that was asked for."""
+    """An import; and the session that has this recording already, if it came there by other uploads."""
 
     record: Import
     duplicate_of: str = ""
@@ -128,7 +128,7 @@ class Acceptance:
         )
         kept = await self._keep(record, uploads)
         self._wake()
-        return _duplicate(principal, kept, request.session_id)
+        return Accepted(kept) if kept.import_id == import_id else _duplicate(principal, kept, request.session_id)
 
     async def find(self, principal: Principal, import_id: str) -> Import:
         """Raises ImportNotFound."""
@@ -218,10 +218,8 @@ class Acceptance:
 
 
 def _duplicate(principal: Principal, record: Import, asked: str) -> Accepted:
-    """A token of one session hears nothing about another one."""
-    if record.session_id == asked:
-        return Accepted(record)
-    if principal.session_id is not None:
+    """What was imported by other uploads. A token of one session hears nothing about another one."""
+    if principal.session_id is not None and record.session_id != asked:
         raise AlreadyImported
     return Accepted(record, record.session_id)
 

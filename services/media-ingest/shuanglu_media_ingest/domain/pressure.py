@@ -49,10 +49,10 @@ class Judge:
         return next((gate for gate in (Gate.CLOSED, Gate.TRICKLE) if gate in gates), Gate.OPEN)
 
     def _one(self, lag: Lag, now_s: float) -> Gate:
-        seen = self._seen.get(lag.consumer)
-        behind = lag.waiting >= self._limits[lag.consumer]
-        if seen is None or seen.delivered != lag.delivered or not behind:
-            seen = self._seen[lag.consumer] = _Seen(lag.delivered, now_s)
-        if not behind:
+        if lag.waiting < self._limits[lag.consumer]:
+            self._seen.pop(lag.consumer, None)
             return Gate.OPEN
+        seen = self._seen.get(lag.consumer)
+        if seen is None or seen.delivered != lag.delivered:
+            seen = self._seen[lag.consumer] = _Seen(lag.delivered, now_s)
         return Gate.TRICKLE if now_s - seen.since_s >= self._stall_s else Gate.CLOSED
