@@ -102,6 +102,11 @@ def test_a_place_where_bytes_are_gone_is_marked_once():
     assert found(faults) == [(1500, 1500, "DAMAGED")]
 
 
+def test_a_file_that_breaks_off_inside_damage_says_that_more_is_gone():
+    ends = Ends(OWN, OWN, None, breaks_off=True)
+    assert found(sound(bad=3000), ends=ends) == [(3000, 4000, "DAMAGED"), (4000, 4000, "DAMAGED")]
+
+
 def test_two_looks_at_a_stream_are_added_up():
     faults, other = sound(bad=100, good=200), sound(bad=3000)
     other.mark(500)

@@ -99,11 +99,16 @@ def gaps(shown: Sequence[int], usual: int, clock: Clock, faults: Faults, ends: E
         damaged.append(Stretch(ends.own.end_ms, ends.own.end_ms))
     damaged += [Stretch(at, at) for at in (clock.ms(clock.ticks(mark)) for mark in faults.marks)]
     inside = [_clipped(each, clock.ms(clock.floor)) for each in damaged if each.end_ms >= clock.ms(clock.floor)]
-    known = _merged(inside, 1)
+    known = _merged((each for each in inside if each.end_ms > each.start_ms), 1)
+    # A place without a length is told unless it lies inside a stretch; at its end it says that more is gone.
+    places = {at for each in inside if (at := each.start_ms) == each.end_ms}
+    places = {at for at in places if not any(each.start_ms <= at < each.end_ms for each in known)}
     found = [Gap(each.start_ms, each.end_ms, Cause.DAMAGED) for each in known]
+    found += [Gap(at, at, Cause.DAMAGED) for at in places]
     for hole in holes(shown, usual, clock, ends.own, ends.whole):
         # A hole that damage touches is damage's.
-        cause = Cause.DAMAGED if any(_touch(hole, each) for each in known) else Cause.MISSING
+        touched = any(_touch(hole, each) for each in known) or any(_touch(hole, Stretch(at, at)) for at in places)
+        cause = Cause.DAMAGED if touched else Cause.MISSING
         found += [Gap(part.start_ms, part.end_ms, cause) for part in _without(hole, known)]
     return _bounded(sorted(found))
 
