@@ -2,6 +2,7 @@
 
 SessionNotFound     no such session, or another tenant's
 ReportNotReady      the session is there, its report is not yet
+FilterInvalid       a filter of a list that has no meaning
 PageTokenInvalid    a page token that was not made for this list
 PageSizeInvalid     a page size outside of the limits
 LinkRefused         a replay link that was changed, or not made here
@@ -49,6 +50,13 @@ class PageTokenInvalid(InvalidInput):
 
     reason = "PAGE_TOKEN_INVALID"
     help = "Use next_page_token of the last answer unchanged and with the same filters, or leave it empty."
+
+
+class FilterInvalid(InvalidInput):
+    """A filter of a list is wrong; `field` in the details names it."""
+
+    reason = "FILTER_INVALID"
+    help = "请更正筛选条件。Mend the filter."
 
 
 class PageSizeInvalid(InvalidInput):

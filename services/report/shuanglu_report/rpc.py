@@ -13,7 +13,7 @@ from shuanglu.report.v1.report_pb2 import Report, ReportSummary
 from shuanglu.report.v1.report_service_pb2_grpc import ReportServiceServicer
 from shuanglu_common.auth import current_principal
 from shuanglu_report.domain.link import Grant, life_s, sign
-from shuanglu_report.domain.paging import Position, RowFilter, page_size, page_token, position_of
+from shuanglu_report.domain.paging import Position, RowFilter, checked, page_size, page_token, position_of
 from shuanglu_report.errors import RecordingNotStored, ReportNotReady
 from shuanglu_report.ports import ReportRow, ReportRows, SealedObjects, SessionDirectory
 from shuanglu_report.watcher import InspectionWatcher
@@ -52,7 +52,9 @@ class ReportRpc(ReportServiceServicer):
         """See the proto."""
         principal = current_principal()
         tenant = principal.tenant
-        wanted = RowFilter(request.verdict, request.created_from_us, request.created_to_us, principal.session_id or "")
+        wanted = checked(
+            RowFilter(request.verdict, request.created_from_us, request.created_to_us, principal.session_id or "")
+        )
         size = page_size(request.page_size)
         start = position_of(self.page_key, request.page_token, tenant, wanted)
         rows = await self.rows.page(tenant, wanted, start, size + 1)

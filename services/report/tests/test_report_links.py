@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 
 from shuanglu.common.v1.types_pb2 import Outcome
 from shuanglu_report.domain.link import Grant, life_s, opened, sign
-from shuanglu_report.domain.paging import Position, RowFilter, page_size, page_token, position_of
-from shuanglu_report.errors import LinkExpired, LinkRefused, PageSizeInvalid, PageTokenInvalid, TtlInvalid
+from shuanglu_report.domain.paging import Position, RowFilter, checked, page_size, page_token, position_of
+from shuanglu_report.errors import (
+    FilterInvalid,
+    LinkExpired,
+    LinkRefused,
+    PageSizeInvalid,
+    PageTokenInvalid,
+    TtlInvalid,
+)
 
 KEY = bytes(range(32))
 GRANT = Grant("bank-a", "session-1", 1_000_000)
@@ -129,6 +136,13 @@ def test_changing_any_character_breaks_a_page_token(at: int, character: str) -> 
 def test_an_invented_page_token_is_refused(token: str) -> None:
     with pytest.raises(PageTokenInvalid):
         position_of(KEY, token, "bank-a", ALL)
+
+
+def test_a_filter_without_a_meaning_is_refused() -> None:
+    assert [checked(RowFilter(one, 0, 0)).verdict for one in Outcome.values()] == [0, 1, 2, 3]
+    for wrong in (RowFilter(4, 0, 0), RowFilter(-1, 0, 0), RowFilter(2**31 - 1, 0, 0), RowFilter(0, -1, 0)):
+        with pytest.raises(FilterInvalid):
+            checked(wrong)
 
 
 def test_page_sizes_have_limits() -> None:

@@ -5,8 +5,10 @@ import binascii
 import hmac
 from dataclasses import dataclass
 
-from shuanglu_report.errors import PageSizeInvalid, PageTokenInvalid
+from shuanglu_report.errors import FilterInvalid, PageSizeInvalid, PageTokenInvalid
 
+# Unspecified (all), pass, fail, unsure.
+VERDICTS = range(4)
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 200
 _MARK_BYTES = 16
@@ -30,6 +32,16 @@ class Position:
 
     created_at_us: int
     report_id: str
+
+
+def checked(wanted: RowFilter) -> RowFilter:
+    """The filter itself. Raises FilterInvalid for an outcome that there is not, and for times before the epoch."""
+    if wanted.verdict not in VERDICTS:
+        raise FilterInvalid("没有此结论。There is no such outcome.", field="verdict")
+    for field, value in (("created_from_us", wanted.from_us), ("created_to_us", wanted.to_us)):
+        if value < 0:
+            raise FilterInvalid(f"{field} 不可为负数。{field} must not be negative.", field=field)
+    return wanted
 
 
 def page_size(asked: int) -> int:
