@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import numpy as np
 
 from shuanglu_asr.av_sound import Samples
 from shuanglu_asr.domain.heard import Decoding, Word
@@ -15,6 +16,8 @@ from shuanglu_asr.whisper_tokens import WhisperTokens
 from shuanglu_common.model_files import ModelUnusable
 
 BEAM = 5
+# Turns that are read together. Each needs 24 MB while it is read; more than four save nothing.
+TOGETHER = 4
 # The encoder halves the rate of the spectrogram.
 STEP_MS = 2 * FRAME_MS
 DEFAULT_SUPPRESSED = [-1]
@@ -43,6 +46,48 @@ class Whisper:
             raise RecognitionFailed(f"the encoder refused a sound: {type(error).__name__}") from error
         return WhisperHearing(self, encoded, min(len(sound) // HOP, features.shape[1]))
 
+    def read(
+        self, hearings: Sequence["WhisperHearing"], language: str, hotwords: str, most_tokens: int
+    ) -> list[Decoding]:
+        """See Recogniser."""
+        prompt = self.tokens.prompt(language, hotwords)
+        made: dict[int, Decoding] = {}
+        for numbers in self.batches(hearings):
+            encoded = joined([hearings[number].encoded for number in numbers])
+            try:
+                results = self.model.generate(
+                    encoded,
+                    [prompt] * len(numbers),
+                    beam_size=BEAM,
+                    max_length=len(prompt) + most_tokens,
+                    return_scores=True,
+                    return_no_speech_prob=True,
+                    suppress_blank=True,
+                    suppress_tokens=DEFAULT_SUPPRESSED,
+                )
+            except (RuntimeError, ValueError) as error:
+                raise RecognitionFailed(f"the decoder refused a sound: {type(error).__name__}") from error
+            made.update(zip(numbers, map(self.decoding, results), strict=True))
+        return [made[number] for number in range(len(hearings))]
+
+    def batches(self, hearings: Sequence["WhisperHearing"]) -> list[list[int]]:
+        """Which hearings are read together: those of one context, on a processor."""
+        by_context: dict[int, list[int]] = {}
+        for number, hearing in enumerate(hearings):
+            by_context.setdefault(int(hearing.encoded.shape[1]), []).append(number)
+        most = TOGETHER if self.model.device == "cpu" else 1
+        return [numbers[at : at + most] for numbers in by_context.values() for at in range(0, len(numbers), most)]
+
+    def decoding(self, result: Any) -> Decoding:
+        """What the decoder says, as a value."""
+        tokens = self.tokens.text_tokens(result.sequences_ids[0])
+        return Decoding(
+            text=self.tokens.text(tokens),
+            tokens=tuple(tokens),
+            avg_logprob=min(0.0, float(result.scores[0])),
+            no_speech=float(result.no_speech_prob),
+        )
+
 
 class WhisperHearing:
     """See Hearing. `frames` is how much of the context is sound."""
@@ -63,30 +108,6 @@ class WhisperHearing:
         wanted = {f"<|{candidate}|>": candidate for candidate in candidates}
         return {wanted[token]: float(value) for token, value in likely if token in wanted}
 
-    def decode(self, language: str, hotwords: str, most_tokens: int) -> Decoding:
-        """See Hearing."""
-        prompt = self.tokens.prompt(language, hotwords)
-        try:
-            (result,) = self.model.generate(
-                self.encoded,
-                [prompt],
-                beam_size=BEAM,
-                max_length=len(prompt) + most_tokens,
-                return_scores=True,
-                return_no_speech_prob=True,
-                suppress_blank=True,
-                suppress_tokens=DEFAULT_SUPPRESSED,
-            )
-        except (RuntimeError, ValueError) as error:
-            raise RecognitionFailed(f"the decoder refused a sound: {type(error).__name__}") from error
-        tokens = self.tokens.text_tokens(result.sequences_ids[0])
-        return Decoding(
-            text=self.tokens.text(tokens),
-            tokens=tuple(tokens),
-            avg_logprob=min(0.0, float(result.scores[0])),
-            no_speech=float(result.no_speech_prob),
-        )
-
     def words(self, language: str, decoding: Decoding) -> tuple[Word, ...]:
         """See Hearing: by the decoder's attention, aligned with dynamic time warping."""
         if not decoding.tokens:
@@ -106,6 +127,13 @@ class WhisperHearing:
                 made.append(Word(text, starts[at], starts[at + count], min(1.0, max(0.0, sure))))
             at += count
         return tuple(made)
+
+
+def joined(encoded: Sequence[Any]) -> Any:
+    """The encoder's outputs of several sounds as one batch."""
+    if len(encoded) == 1:
+        return encoded[0]
+    return ctranslate2.StorageView.from_array(np.concatenate([np.asarray(one) for one in encoded]))
 
 
 def token_starts(alignments: Sequence[tuple[int, int]], tokens: int, end_ms: int) -> list[int]:

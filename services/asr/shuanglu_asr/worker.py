@@ -14,7 +14,7 @@ from shuanglu_asr.metrics import DOUBTS
 from shuanglu_asr.silero import Silero
 from shuanglu_asr.simplified import Simplifier
 from shuanglu_asr.stretches import stretches
-from shuanglu_asr.whisper import Whisper
+from shuanglu_asr.whisper import Whisper, WhisperHearing
 from shuanglu_common.model_files import ModelFiles, verified
 
 
@@ -68,7 +68,7 @@ class Worker:
 
     silero: Silero
     whisper: Whisper
-    transcriber: Transcriber[Samples]
+    transcriber: Transcriber[Samples, WhisperHearing]
     rules: TurnRules
     ear_model: ModelFiles
     word_model: ModelFiles
@@ -90,7 +90,7 @@ class Worker:
         reader = SoundReader()
         blocks = (block for part in (reader.read(data), reader.finish()) for block in part)
         languages = self.languages(wanted)
-        return tuple(self.transcriber.transcribe(turn, sound, languages) for turn, sound in stretches(blocks, turns))
+        return self.transcriber.transcribe(list(stretches(blocks, turns)), languages)
 
 
 def open_worker(settings: EarSettings) -> Worker:

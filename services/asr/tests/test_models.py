@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from asr_media import SAMPLE, truth
 
+from shuanglu_asr.domain.heard import Utterance
 from shuanglu_asr.domain.turns import Turn, TurnFinder
 from shuanglu_asr.silero import Ear
 from shuanglu_asr.simplified import Simplifier
-from shuanglu_asr.whisper import token_starts
+from shuanglu_asr.whisper import TOGETHER, token_starts
 from shuanglu_asr.whisper_tokens import neat
 from shuanglu_asr.worker import Worker
 
@@ -25,6 +26,12 @@ def customer() -> np.ndarray:
     with av.open(io.BytesIO((SAMPLE / "customer.mp4").read_bytes())) as container:
         frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
     return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+
+def transcribe(worker: Worker, turn: Turn, sound: np.ndarray) -> Utterance:
+    """One turn by itself."""
+    (said,) = worker.transcriber.transcribe([(turn, sound)], ["zh"])
+    return said
 
 
 def made(kind: str) -> np.ndarray:
@@ -50,7 +57,7 @@ def test_nobody_is_heard_where_nobody_speaks(worker: Worker, kind: str):
 
 @pytest.mark.parametrize("kind", ["silence", "white noise", "rumble", "hum"])
 def test_a_recogniser_that_is_made_to_read_noise_does_not_hear_consent(worker: Worker, kind: str):
-    said = worker.transcriber.transcribe(Turn(0, 3000), made(kind), ["zh"])
+    said = transcribe(worker, Turn(0, 3000), made(kind))
     assert not ("同意" in said.text and "同意" in said.answer_text)
 
 
@@ -72,7 +79,7 @@ def test_consent_in_noise_is_not_heard_as_a_refusal(worker: Worker, customer: np
     sound = customer[(line.start_ms - 200) * 16 : (line.end_ms + 200) * 16]
     noise = np.random.default_rng(3).normal(0, 1, len(sound)).astype(np.float32)
     for level in (0.01, 0.1, 0.3):
-        said = worker.transcriber.transcribe(Turn(0, len(sound) // 16), sound + level * noise, ["zh"])
+        said = transcribe(worker, Turn(0, len(sound) // 16), sound + level * noise)
         assert "不" not in said.text + said.answer_text
 
 
@@ -80,8 +87,17 @@ def test_reading_twice_is_the_same(worker: Worker, customer: np.ndarray):
     line = truth("CUSTOMER")[1]
     turn = Turn(line.start_ms - 200, line.end_ms + 200)
     sound = customer[turn.start_ms * 16 : turn.end_ms * 16]
-    first, second = (worker.transcriber.transcribe(turn, sound, ["zh"]) for _ in range(2))
+    first, second = (transcribe(worker, turn, sound) for _ in range(2))
     assert first == second
+
+
+def test_turns_that_are_read_together_say_what_they_say_alone(worker: Worker, customer: np.ndarray):
+    lines = truth("CUSTOMER")
+    turns = [Turn(line.start_ms - 200, line.end_ms + 200) for line in lines]
+    sounds = [(turn, customer[turn.start_ms * 16 : turn.end_ms * 16]) for turn in turns]
+    together = worker.transcriber.transcribe(sounds, ["zh"])
+    assert len(together) > TOGETHER
+    assert list(together) == [transcribe(worker, turn, sound) for turn, sound in sounds]
 
 
 def test_of_several_languages_mandarin_is_told(worker: Worker, customer: np.ndarray):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 S_contra = TypeVar("S_contra", contravariant=True)
+H = TypeVar("H", bound="Hearing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,21 @@ class Hearing(Protocol):
         """Probability of each candidate, of those that the model knows."""
         ...
 
-    def decode(self, language: str, hotwords: str, most_tokens: int) -> Decoding:
-        """The likeliest reading, the same each time. `hotwords`: what is expected, or empty."""
-        ...
-
     def words(self, language: str, decoding: Decoding) -> tuple[Word, ...]:
         """When each word of a reading was said, and how sure it is."""
         ...
 
 
-class Recogniser(Protocol[S_contra]):
-    """Turns sound into hearings."""
+class Recogniser(Protocol[S_contra, H]):
+    """Turns sound into hearings, and hearings into readings."""
 
-    def hear(self, sound: S_contra, context_ms: int) -> Hearing:
+    def hear(self, sound: S_contra, context_ms: int) -> H:
         """Encode a turn's sound; silence is added up to `context_ms`, at most 30 s. Raises RecognitionFailed."""
+        ...
+
+    def read(self, hearings: Sequence[H], language: str, hotwords: str, most_tokens: int) -> Sequence[Decoding]:
+        """The likeliest reading of each, the same whatever it is read together with. Raises RecognitionFailed.
+
+        `hotwords`: what is expected, or empty.
+        """
         ...
