@@ -11,6 +11,7 @@ from rich.console import Console
 import doors
 import large
 import segmenting
+import throughput
 from figures import Figure, keep
 from material import ROOT
 from shuanglu_stack.announcer import ConsoleAnnouncer
@@ -38,6 +39,28 @@ def through_the_doors(parts: Sequence[str], sizes: Sizes, console: Console) -> l
     return figures
 
 
+def with_workers(parts: Sequence[str], sizes: Sizes, console: Console) -> list[Figure]:
+    """Short recordings through everything: one worker of each kind, a long history, then more workers."""
+    figures: list[Figure] = []
+    batches = throughput.Batches(MATERIAL)
+    shutil.rmtree(DATA, ignore_errors=True)
+    options = StackOptions(data_dir=DATA, root=ROOT)
+    one = 0.0
+    with EmbeddedStack(options, ConsoleAnnouncer(console)) as stack, client_of(stack) as client:
+        if "throughput" in parts:
+            found, one = throughput.flood_figures(stack, client, batches, sizes)
+            figures += found
+        if "history" in parts:
+            figures += throughput.growth(stack, client, batches, sizes)
+    if "throughput" in parts:
+        shutil.rmtree(DATA, ignore_errors=True)
+        replicas = {"face-check": throughput.WORKERS, "asr": throughput.WORKERS}
+        options = StackOptions(data_dir=DATA, root=ROOT, replicas=replicas)
+        with EmbeddedStack(options, ConsoleAnnouncer(console)) as stack, client_of(stack) as client:
+            figures += throughput.more_workers(stack, client, batches, sizes.recordings // 2, one)
+    return figures
+
+
 def measure(console: Console) -> list[Figure]:
     """All parts that are wanted."""
     sizes = Sizes()
@@ -47,6 +70,8 @@ def measure(console: Console) -> list[Figure]:
         figures += segmenting.measure(MATERIAL, sizes)
     if {"doors", "large"} & set(parts):
         figures += through_the_doors(parts, sizes, console)
+    if {"throughput", "history"} & set(parts):
+        figures += with_workers(parts, sizes, console)
     return figures
 
 
