@@ -4,7 +4,6 @@ A door that is full or busy (429, 507) is not an error: we wait, say so, and go 
 """
 
 import base64
-import hashlib
 import ssl
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from urllib.parse import urljoin
 
 import httpx
 
+from shuanglu_cli.chunks import Chunk, Chunks
 from shuanglu_cli.errors import CliError, NoEntry, Refused, Unreachable
 from shuanglu_cli.target import Target
 
@@ -93,10 +93,9 @@ class UploadDoor:
         if offset:
             progress(offset)
         stalled = 0
-        with file.open("rb") as source:
+        with file.open("rb") as source, Chunks(source, CHUNK_BYTES) as chunks:
             while offset < size:
-                source.seek(offset)
-                safe = self._send_chunk(url, offset, source.read(CHUNK_BYTES))
+                safe = self._send_chunk(url, chunks.at(offset))
                 stalled = 0 if safe > offset else stalled + 1
                 if stalled > len(RETRY_DELAYS_S):
                     raise Unreachable(
@@ -116,18 +115,17 @@ class UploadDoor:
         answer = self._request("POST", self._files, headers={"Upload-Length": str(size), "Upload-Metadata": metadata})
         return urljoin(self._files, answer.headers["Location"])
 
-    def _send_chunk(self, url: str, offset: int, chunk: bytes) -> int:
+    def _send_chunk(self, url: str, chunk: Chunk) -> int:
         """The offset after the chunk; or, after a break, the one from which the server wants to go on."""
-        checksum = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
         headers = {
-            "Upload-Offset": str(offset),
-            "Upload-Checksum": f"sha256 {checksum}",
+            "Upload-Offset": str(chunk.offset),
+            "Upload-Checksum": f"sha256 {chunk.checksum}",
             "Content-Type": "application/offset+octet-stream",
         }
         waited_s = 0.0
         while True:
             try:
-                answer = self._client.patch(url, headers=headers, content=chunk)
+                answer = self._client.patch(url, headers=headers, content=chunk.data)
             except httpx.TransportError:
                 return self._offset(url)
             if answer.status_code == httpx.codes.NO_CONTENT:
@@ -135,7 +133,7 @@ class UploadDoor:
             if answer.status_code not in BUSY:
                 break
             waited_s += self._wait(answer, waited_s)
-            if (safe := self._offset(url)) != offset:
+            if (safe := self._offset(url)) != chunk.offset:
                 return safe
         if answer.status_code in TRY_AGAIN or answer.is_server_error:
             return self._offset(url)
