@@ -6,6 +6,7 @@ reason (empty if all is well), the PDF, and a JPEG for each still (empty if it c
 """
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -14,6 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from shuanglu.report.v1.report_pb2 import Report
+from shuanglu_common.cell.confine import CellLimits, confine
 from shuanglu_common.errors import DamagedData
 from shuanglu_report.errors import FontMissing, RenderingFailed
 from shuanglu_report.frames import pack, unpack
@@ -23,6 +25,9 @@ from shuanglu_report.page.values import StillPicture, page_values
 from shuanglu_report.press_job import PressSettings
 from shuanglu_report.stills import picture
 from shuanglu_report.typst_pdf import TypstRenderer
+
+# Stills of 4K pictures and a report of a hundred pages stay below half of it; typst reads its pictures from files.
+LIMITS = CellLimits(memory_bytes=1 << 30, file_bytes=64 << 20)
 
 
 def done(data: bytes) -> bytes:
@@ -72,6 +77,7 @@ def page(report: Report, wanted: Sequence[WantedStill], jpegs: Sequence[bytes], 
 
 def main() -> None:
     """One job. A fault ends the process with its place on standard error, without the values: they may be personal."""
+    confine(LIMITS, os.getppid())
     try:
         answer = done(sys.stdin.buffer.read())
     except Exception as error:  # noqa: BLE001 - whatever it is, only its kind and place may be told

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from shuanglu.report.v1.report_pb2 import Report
+from shuanglu_common.cell.confine import environment
 from shuanglu_report import metrics
 from shuanglu_report.errors import PressStuck, RenderingFailed
 from shuanglu_report.frames import unpack
@@ -56,7 +57,7 @@ class ProcessPress:
     async def _run(self, data: bytes) -> list[bytes]:
         """The answer to a job. Raises PressStuck; no child is left behind."""
         pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
+        child = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, env=environment())
         try:
             answer, _ = await asyncio.wait_for(child.communicate(data), self._timeout_s)
             if child.returncode == 0:

@@ -25,6 +25,7 @@ KEPT_ENVIRONMENT = (
     "LANG",
     "LC_ALL",
     "TZ",
+    "TMPDIR",
     "PYTHONPATH",
     "LD_LIBRARY_PATH",
     "OMP_NUM_THREADS",
@@ -37,15 +38,17 @@ KEPT_ENVIRONMENT = (
 
 @dataclass(frozen=True, slots=True)
 class CellLimits:
-    """Bounds of one child; 0 is no bound.
+    """Bounds of one child; 0 is no bound, but for files.
 
     `memory_bytes` is private writable memory (RLIMIT_DATA, Linux 4.7): weights and libraries mapped from files do not
-    count. `cpu_s` is core-seconds of its whole life. `open_files` includes what Python holds.
+    count. `cpu_s` is core-seconds of its whole life. `open_files` includes what Python holds. `file_bytes` is the
+    largest file that it may write; 0 is none at all.
     """
 
     memory_bytes: int = 0
     cpu_s: int = 0
     open_files: int = 64
+    file_bytes: int = 0
 
 
 def confine(limits: CellLimits, parent: int) -> None:
@@ -61,7 +64,7 @@ def confine(limits: CellLimits, parent: int) -> None:
     if os.getppid() != parent:
         raise SystemExit(0)  # it died between spawning and the death signal being set
     _bound(resource.RLIMIT_CORE, 0)
-    _bound(resource.RLIMIT_FSIZE, 0)
+    _bound(resource.RLIMIT_FSIZE, limits.file_bytes)
     _bound(resource.RLIMIT_NOFILE, limits.open_files)
     if limits.memory_bytes:
         _bound(resource.RLIMIT_DATA, limits.memory_bytes)

@@ -21,7 +21,7 @@ from shuanglu_common.cell.metrics import CELLS_ALIVE, CELLS_ENDED, CELLS_STARTED
 from shuanglu_common.errors import ShuangluError
 
 # A killed process is gone in milliseconds, unless the kernel holds it in a disk operation.
-REAP_S = 0.5
+REAP_S = 3.0
 REAP_STEP_S = 0.005
 # A child that dies of SIGSEGV or SIGABRT this close to its bound died of missing memory.
 NEAR_LIMIT = 0.8
