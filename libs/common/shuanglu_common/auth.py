@@ -154,7 +154,9 @@ class TokenVerifier:
             audience=self.settings.jwt_audience,
             issuer=issuer,
             leeway=LEEWAY_S,
-            options={"require": ["exp", "sub"]},
+            # `exp` and `nbf` say when a token holds. `iat` only tells when it was made (RFC 7519 §4.1.6): a service
+            # whose clock is behind must not refuse every fresh token for it.
+            options={"require": ["exp", "sub"], "verify_iat": False},
         )
 
 

@@ -145,6 +145,7 @@ async def failure(call: Any) -> tuple[grpc.StatusCode, str, str]:
         token(tenant="../x"),
         token(roles="admin"),
         token(exp=None),
+        token(nbf=int(time.time()) + 3600),
         "junk",
     ],
 )
@@ -152,6 +153,10 @@ async def test_a_token_that_does_not_hold_is_refused(channel: grpc.aio.Channel, 
     stub = session_service_pb2_grpc.SessionServiceStub(channel)
     call = stub.GetSession(session_service_pb2.GetSessionRequest(), metadata=bearer(bad), timeout=5)
     assert (await failure(call))[:2] == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+def test_a_token_that_was_made_by_a_clock_ahead_of_ours_holds(verifier: TokenVerifier) -> None:
+    assert verifier.verify(token(iat=int(time.time()) + 3600)).tenant == "bank"
 
 
 async def test_no_token_is_refused(channel: grpc.aio.Channel) -> None:

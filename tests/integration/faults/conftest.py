@@ -11,7 +11,6 @@ import pytest
 from nats.aio.client import Client
 
 from shuanglu_common.bus.streams import ensure_streams
-from shuanglu_stack import StackOptions
 from shuanglu_stack.nats_server import nats_command, nats_url
 from shuanglu_stack.ports import choose_ports
 from shuanglu_stack.process import ManagedProcess, Spawner
@@ -19,12 +18,9 @@ from shuanglu_stack.readiness import port_open, wait_ready
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.integration.faults.outages import Rig, detoured_stack
-from tests.integration.faults.recordings import ROOT, Shapes, make_shapes
-from tests.integration.faults.trial import Trial
+from tests.integration.faults.outages import Rig, open_rig
+from tests.integration.faults.recordings import Shapes, make_shapes
 
-# Started again at once: a test waits for recovery, not for the patience of a supervisor.
-RESTART_PAUSES_S = (0.5, 1.0, 2.0)
 PATIENCE_S = 150
 STARTS_WITHIN_S = 30
 
@@ -38,16 +34,8 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Shapes:
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[Rig]:
     """One for all tests: each leaves it at rest and whole, or has failed."""
-    options = StackOptions(
-        data_dir=tmp_path_factory.mktemp("faults") / "stack",
-        root=ROOT,
-        restart_pauses_s=RESTART_PAUSES_S,
-        env={"SHUANGLU_BUS_STRAIN_EVENTS": "5"},
-    )
-    with detoured_stack(options) as (stack, proxies):
-        trial = Trial(stack, shapes, PATIENCE_S)
-        trial.baseline()
-        yield Rig(trial, proxies)
+    with open_rig(tmp_path_factory.mktemp("faults"), shapes, PATIENCE_S) as opened:
+        yield opened
 
 
 @dataclass(frozen=True, slots=True)

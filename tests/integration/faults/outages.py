@@ -4,10 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
+from tests.integration.faults.clocks import SettableClock
 from tests.integration.faults.proxy import Fault, FaultProxy
+from tests.integration.faults.recordings import ROOT, Shapes
 from tests.integration.faults.trial import Trial
 
 from shuanglu_stack import EmbeddedStack, StackOptions
@@ -16,6 +19,9 @@ from shuanglu_stack.postgres_server import SUPERUSER, USER
 DETOURED = ("nats", "postgres", "s3")
 # What the services do between two outages, so that each meets work under way.
 REST_S = 1.0
+# Started again at once: a test waits for recovery, not for the patience of a supervisor.
+RESTART_PAUSES_S = (0.5, 1.0, 2.0)
+STRAIN_EVENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +67,35 @@ LONG = (
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """A stack to be broken, the proxies before what it rests on, and imports with the reports that they must give."""
+    """A stack to be broken: imports with the reports they must give, proxies before what it rests on, its clock."""
 
     trial: Trial
     proxies: Mapping[str, FaultProxy]
+    clock: SettableClock
 
 
 @contextmanager
-def detoured_stack(options: StackOptions) -> Iterator[tuple[EmbeddedStack, Mapping[str, FaultProxy]]]:
-    """A stack whose services reach NATS, PostgreSQL and S3 through proxies only."""
+def open_rig(folder: Path, shapes: Shapes, patience_s: float) -> Iterator[Rig]:
+    """A stack whose services reach NATS, PostgreSQL and S3 through proxies only; each shape was imported once."""
+    clock = SettableClock(folder / "clock")
+    clock.set(0)
     running: list[EmbeddedStack] = []
     with ExitStack() as stack:
         proxies = {
             name: stack.enter_context(FaultProxy(lambda name=name: running[0].ports[name]))  # type: ignore[misc]
             for name in DETOURED
         }
-        detours = {name: proxy.port for name, proxy in proxies.items()}
-        running.append(EmbeddedStack(replace(options, detours=detours)))
-        yield stack.enter_context(running[0]), proxies
+        options = StackOptions(
+            data_dir=folder / "stack",
+            root=ROOT,
+            restart_pauses_s=RESTART_PAUSES_S,
+            detours={name: proxy.port for name, proxy in proxies.items()},
+            env={**clock.environment, "SHUANGLU_BUS_STRAIN_EVENTS": str(STRAIN_EVENTS)},
+        )
+        running.append(EmbeddedStack(options))
+        trial = Trial(stack.enter_context(running[0]), shapes, patience_s)
+        trial.baseline()
+        yield Rig(trial, proxies, clock)
 
 
 def carry_out_outages(

@@ -1,0 +1,163 @@
+"""Models that are wrong, hang or crash: the check is UNSURE, the metrics tell, the next recording is examined."""
+
+import os
+import re
+import signal
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.integration.faults.recordings import ROOT, Shapes
+
+from shuanglu.common.v1.types_pb2 import Outcome
+from shuanglu.report.v1.report_pb2 import Report
+from shuanglu_stack import EmbeddedStack, StackOptions
+from shuanglu_stack.readiness import http_ok
+from shuanglu_stack.sampling import Client, client_of
+from shuanglu_stack.usage import children_of
+
+WRONG = "whisper-base/model.bin"
+SPEECH_CHECKS = {"must_say", "must_not_say", "answer"}
+FACE_CHECKS = {"face_in_frame", "same_person", "intrusion"}
+HANGS_AFTER_S = 4
+SERVICE_ENV = {
+    "face-check": {"SHUANGLU_FACE_CHECK_TIMEOUT_S": str(HANGS_AFTER_S), "SHUANGLU_MODELS_RETRY_S": "0.5"},
+    "asr": {"SHUANGLU_MODELS_RETRY_S": "0.5"},
+    # Short, so that nobody waits for a worker that will never answer.
+    "quality": {
+        "SHUANGLU_INSPECTION_DEADLINE_BASE_S": "15",
+        "SHUANGLU_INSPECTION_DEADLINE_FACTOR": "0",
+        "SHUANGLU_INSPECTION_DEADLINE_CHECK_S": "1",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A stack whose recogniser has a file too many bytes long."""
+
+    stack: EmbeddedStack
+    client: Client
+    shapes: Shapes
+    model: Path
+
+    def report(self, order_no: str) -> Report:
+        recording = self.shapes.numbered("pair", order_no)
+        return self.client.wait(self.client.send(recording).session_id, 150)
+
+    def counted(self, service: str, sample: str) -> float:
+        """A sample of a service's metrics, such as `name{label="value"}`; 0 if it is not there."""
+        with urllib.request.urlopen(f"{self.stack.ops_url(service)}/metrics", timeout=5) as answer:  # noqa: S310 - our own
+            found = re.search(f"^{re.escape(sample)} (.+)$", answer.read().decode(), re.MULTILINE)
+        return float(found.group(1)) if found else 0.0
+
+    def cells(self, service: str) -> list[int]:
+        """Child processes of a service."""
+        return children_of(self.stack.service_pids()[service][0])
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[Wrong]:
+    """Its models are a folder of the test's own."""
+    folder = tmp_path_factory.mktemp("wrong")
+    models = folder / "models"
+    models.mkdir()
+    source = ROOT / "build" / "models"
+    for path in source.iterdir():
+        if path.name != "whisper-base":
+            (models / path.name).symlink_to(path)
+    (models / "whisper-base").mkdir()
+    for path in (source / "whisper-base").iterdir():
+        (models / "whisper-base" / path.name).symlink_to(path)
+    (models / WRONG).unlink()
+    (models / WRONG).write_bytes(b"other weights")
+    options = StackOptions(
+        data_dir=folder / "stack", root=ROOT, models_dir=models, unready=("asr",), service_env=SERVICE_ENV
+    )
+    with EmbeddedStack(options) as stack, client_of(stack) as client:
+        yield Wrong(stack, client, shapes, models / WRONG)
+
+
+def outcomes(report: Report, checks: set[str]) -> set[int]:
+    return {finding.outcome for finding in report.result.findings if finding.check_id in checks}
+
+
+@pytest.mark.timeout(400)
+def test_a_model_with_a_wrong_hash_is_unsure_and_alarmed_and_the_worker_recovers_by_itself(wrong: Wrong) -> None:
+    report = wrong.report("wrong-hash")
+    assert outcomes(report, SPEECH_CHECKS) == {Outcome.OUTCOME_UNSURE}
+    assert report.verdict == Outcome.OUTCOME_UNSURE
+    assert wrong.counted("asr", 'shuanglu_asr_failures_total{reason="MODEL_UNUSABLE"}') > 0
+    assert wrong.stack.unready() == ["asr"]
+    wrong.model.unlink()
+    wrong.model.symlink_to(ROOT / "build" / "models" / WRONG)
+    until(http_ok(wrong.stack.ports["asr-ops"], "/readyz"))
+    mended = wrong.report("right-hash")
+    assert outcomes(mended, SPEECH_CHECKS) != {Outcome.OUTCOME_UNSURE}
+    assert outcomes(mended, {"coverage"}) == {Outcome.OUTCOME_PASS}
+
+
+@pytest.mark.timeout(300)
+def test_a_hanging_inference_is_ended_and_done_again(wrong: Wrong) -> None:
+    ended = 'shuanglu_cell_ended_total{cause="timeout",cell="eyes"}'
+    before = wrong.counted("face-check", ended)
+    (cell,) = wrong.cells("face-check")
+    os.kill(cell, signal.SIGSTOP)
+    report = wrong.report("hanging")
+    assert outcomes(report, {"coverage"}) == {Outcome.OUTCOME_PASS}
+    assert wrong.counted("face-check", ended) == before + 1
+    assert cell not in wrong.cells("face-check")
+
+
+@pytest.mark.timeout(300)
+def test_an_inference_that_crashes_every_time_is_unsure_and_the_next_recording_is_examined(wrong: Wrong) -> None:
+    crashed = 'shuanglu_face_check_failures_total{reason="INFERENCE_CRASHED"}'
+    with crashing(wrong, lambda: wrong.counted("face-check", crashed) > 0):
+        report = wrong.report("crashing")
+    assert wrong.counted("face-check", crashed) > 0
+    assert outcomes(report, {"coverage"}) >= {Outcome.OUTCOME_UNSURE}
+    assert Outcome.OUTCOME_UNSURE in outcomes(report, FACE_CHECKS)
+    after = wrong.report("after")
+    assert outcomes(after, {"coverage"}) == {Outcome.OUTCOME_PASS}
+    assert wrong.stack.unready() == []
+
+
+@contextmanager
+def crashing(wrong: Wrong, enough: Callable[[], bool]) -> Iterator[None]:
+    """Every child of face-check dies of a segmentation fault soon after its start, until it is enough."""
+    stop = threading.Event()
+
+    def crash() -> None:
+        while not stop.wait(0.15) and not enough():
+            for cell in wrong.cells("face-check"):
+                if has_models(cell):
+                    os.kill(cell, signal.SIGSEGV)
+
+    thread = threading.Thread(target=crash)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def has_models(pid: int) -> bool:
+    """Whether the child is past its loading: only then does it count as work that crashes."""
+    try:
+        resident = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return False
+    return int(resident) * os.sysconf("SC_PAGE_SIZE") > 110 << 20
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)
