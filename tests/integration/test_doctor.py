@@ -149,6 +149,16 @@ def test_an_inspected_session_has_nothing_to_mend(stack: EmbeddedStack, clean_re
     assert found.objects > 100
 
 
+def test_a_service_that_is_away_is_named_and_nothing_is_concluded_from_its_silence(small: Small) -> None:
+    settled(small, at_rest=True)
+    small.stack.stop_service("report")
+    try:
+        found = small.examine(at_rest=True)
+    finally:
+        small.stack.start_service("report")
+    assert [(each.code, each.subject) for each in found.ailments] == [(Code.EXAMINATION_INCOMPLETE, "report")]
+
+
 def test_each_damage_is_named_and_what_is_safe_is_mended(small: Small) -> None:
     settled(small, at_rest=True)
     done = damage(small)

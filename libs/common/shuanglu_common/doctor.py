@@ -5,9 +5,11 @@ Contract: protos/shuanglu/ops/v1/doctor_service.proto.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 from sqlalchemy import ColumnElement, Table, column, func, select, table, union
@@ -31,6 +33,8 @@ OUTBOX_AGE_S = 60
 OUTBOX_NAMED = 20
 SESSIONS_A_PAGE = 200
 MAX_SUBJECTS = 1000
+AHEAD = 8
+T = TypeVar("T")
 SEVERITIES = {Severity.ERROR: pb.SEVERITY_ERROR, Severity.WARNING: pb.SEVERITY_WARNING}
 
 
@@ -104,6 +108,22 @@ async def session_pages(
             return
         yield page
         after = page[-1]
+
+
+async def ahead(work: Iterable[Coroutine[Any, Any, T]]) -> AsyncIterator[T]:
+    """Results in the order of the work, of which a few run ahead: a distant store answers many at once."""
+    running: deque[asyncio.Task[T]] = deque()
+    try:
+        for each in work:
+            running.append(asyncio.create_task(each))
+            if len(running) == AHEAD:
+                yield await running.popleft()
+        while running:
+            yield await running.popleft()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from shuanglu.quality.v1.fold_pb2 import ObservationArchive
 from shuanglu_common.ailments import Ailment, Code
 from shuanglu_common.auth import current_principal
 from shuanglu_common.clock import Clock
-from shuanglu_common.doctor import DatabaseDoctor, ObjectReader, RemedyUnknown, ailment_message, checked, named
+from shuanglu_common.doctor import DatabaseDoctor, ObjectReader, RemedyUnknown, ahead, ailment_message, checked, named
 from shuanglu_common.errors import DamagedData
 from shuanglu_common.store import ObjectMissing
 from shuanglu_quality.errors import SnapshotDamaged
@@ -60,12 +60,9 @@ class QualityDoctor(QualityDoctorServiceServicer):
         told = await self.verdicts.sessions(tenant, wanted.session_id or "*")
         folded = {session_id for owner, session_id in await self.folds.sessions() if owner == tenant}
         known = told.keys() | folded
-        for session_id in [wanted.session_id] if wanted.session_id else sorted(known, key=in_order):
-            examined: list[Examined] = []
-            if session_id in folded:
-                examined.append(await self._fold(tenant, session_id, wanted))
-            if session_id in told:
-                examined.append(await self._verdict(tenant, session_id, deep=wanted.deep))
+        sessions = [wanted.session_id] if wanted.session_id else sorted(known, key=in_order)
+        work = (self._session(tenant, each, wanted, folded=each in folded, decided=each in told) for each in sessions)
+        async for examined in ahead(work):
             for holding, ailments in examined:
                 for ailment in ailments:
                     yield pb.ExamineVerdictsResponse(ailment=ailment_message(ailment))
@@ -81,6 +78,13 @@ class QualityDoctor(QualityDoctorServiceServicer):
         if request.treatment.remedy != pb.REMEDY_RELAY_OUTBOX:
             raise RemedyUnknown
         return pb.MendVerdictsResponse(treated=await self.common.relay())
+
+    async def _session(
+        self, tenant: str, session_id: str, wanted: pb.Examination, *, folded: bool, decided: bool
+    ) -> list[Examined]:
+        """All that is kept of one session."""
+        examined = [await self._fold(tenant, session_id, wanted)] if folded else []
+        return [*examined, await self._verdict(tenant, session_id, deep=wanted.deep)] if decided else examined
 
     async def _fold(self, tenant: str, session_id: str, wanted: pb.Examination) -> Examined:
         """An inspection that is not decided. A decided one tells nothing that its verdict does not."""

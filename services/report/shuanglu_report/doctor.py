@@ -22,6 +22,7 @@ from shuanglu_common.doctor import (
     DatabaseDoctor,
     ObjectReader,
     RemedyUnknown,
+    ahead,
     ailment_message,
     checked,
     named,
@@ -66,20 +67,12 @@ class ReportDoctor(ReportDoctorServiceServicer):
                 yield pb.ExamineReportsResponse(ailment=ailment_message(ailment))
         columns = [REPORTS.c.session_id, TRACKS.c.session_id]
         async for page in session_pages(self.database, columns, tenant, wanted.session_id):
-            reports = await self._rows(tenant, page)
-            for session_id in page:
-                rows = reports.get(session_id, [])
-                for ailment in doubles(session_id, rows):
+            rows = await self._rows(tenant, page)
+            work = (self._session(tenant, each, rows.get(each, []), deep=wanted.deep) for each in page)
+            async for holdings, ailments in ahead(work):
+                for ailment in ailments:
                     yield pb.ExamineReportsResponse(ailment=ailment_message(ailment))
-                for holding, ailments in [
-                    *[await self._report(tenant, row, deep=wanted.deep) for row in rows],
-                    *[
-                        await self._track(tenant, row, deep=wanted.deep)
-                        for row in await self._tracks(tenant, session_id)
-                    ],
-                ]:
-                    for ailment in ailments:
-                        yield pb.ExamineReportsResponse(ailment=ailment_message(ailment))
+                for holding in holdings:
                     yield pb.ExamineReportsResponse(holding=holding)
 
     @override
@@ -88,6 +81,15 @@ class ReportDoctor(ReportDoctorServiceServicer):
         if request.treatment.remedy != pb.REMEDY_RELAY_OUTBOX:
             raise RemedyUnknown
         return pb.MendReportsResponse(treated=await self.common.relay())
+
+    async def _session(
+        self, tenant: str, session_id: str, rows: Sequence[ReportRow], *, deep: bool
+    ) -> tuple[list[pb.Holding], list[Ailment]]:
+        """All that is kept of one session."""
+        examined = [await self._report(tenant, row, deep=deep) for row in rows]
+        examined += [await self._track(tenant, track, deep=deep) for track in await self._tracks(tenant, session_id)]
+        ailments = [ailment for _, found in examined for ailment in found]
+        return [holding for holding, _ in examined], [*doubles(session_id, rows), *ailments]
 
     async def _rows(self, tenant: str, session_ids: Sequence[str]) -> dict[str, list[ReportRow]]:
         query = sa.select(REPORTS).where(REPORTS.c.tenant == tenant, REPORTS.c.session_id.in_(session_ids))
