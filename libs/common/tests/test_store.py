@@ -56,3 +56,29 @@ async def test_an_expired_object_is_missing(sealed: SealedStore) -> None:
     assert await sealed.read("bank", "s1", "templates/t") == b"embedding"
     clock.now = 2_000
     assert await sealed.read("bank", "s1", "templates/t") is None
+
+
+class NoisyStore(MemoryStore):
+    """The first readings come back with a wrong byte, as over a bad line."""
+
+    def __init__(self, wrong: int) -> None:
+        super().__init__()
+        self.wrong = wrong
+
+    async def read(self, key: str) -> bytes:
+        data = await super().read(key)
+        self.wrong -= 1
+        return data if self.wrong < 0 else bytes([data[0] ^ 1]) + data[1:]
+
+
+async def test_a_sealed_object_that_was_damaged_on_its_way_is_read_again() -> None:
+    kept = SealedStore(NoisyStore(2), Sealer(b"k" * 32), Clock())
+    ref = await kept.put("bank", "s1", "note", b"text")
+    assert await kept.get("bank", "s1", ref) == b"text"
+
+
+async def test_a_sealed_object_that_is_damaged_every_time_is_damaged() -> None:
+    kept = SealedStore(NoisyStore(9), Sealer(b"k" * 32), Clock())
+    ref = await kept.put("bank", "s1", "note", b"text")
+    with pytest.raises(SealBroken):
+        await kept.get("bank", "s1", ref)
