@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from shuanglu_asr.domain.heard import Utterance
 from shuanglu_asr.domain.windows import Span, needed, windows
 from shuanglu_asr.settings import AsrSettings
 from shuanglu_asr.worker import Worker as Ears
@@ -29,6 +30,7 @@ from shuanglu_face_check.settings import FaceCheckSettings
 from shuanglu_face_check.worker import Worker as Eyes
 from shuanglu_face_check.worker import open_worker as open_eyes
 from shuanglu_media_ingest import av_files
+from shuanglu_media_ingest.domain import sound
 from shuanglu_media_ingest.domain.survey import Medium
 from shuanglu_media_ingest.segmenter import Piece, Segmenter
 
@@ -43,7 +45,7 @@ class Costs:
 
     def __init__(self) -> None:
         """Nothing spent yet."""
-        self.spent: Counter[str] = Counter()
+        self.spent: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def of(self, step: str) -> Iterator[None]:
@@ -56,9 +58,10 @@ class Costs:
 def tracks_of(file: Path) -> dict[str, list[Piece]]:
     """The segments of each track of a file, as media-ingest cuts them."""
     survey = av_files.survey(file)
-    names = [f"{file.stem}-{stream.medium}" for stream in survey.streams]
+    parts = sound.parts(survey, None)
+    names = [f"{file.stem}-{part.streams[0].medium}" for part in parts]
     tracks: dict[str, list[Piece]] = {name: [] for name in names}
-    for piece in Segmenter(file, survey, names, 0).pieces():
+    for piece in Segmenter(file, survey, parts, names, 0).pieces():
         tracks[piece.track.track_id].append(piece)
     return tracks
 
@@ -72,7 +75,7 @@ def heard(ears: Ears, pieces: list[Piece], costs: Costs) -> dict[str, Any]:
             listener.add(init + piece.data)
         listened = listener.finish()
     spans = [Span(piece.index, piece.start_ms, piece.end_ms) for piece in pieces]
-    said = []
+    said: list[Utterance] = []
     for turns in windows(listened.turns):
         wanted = set(needed(spans, turns))
         data = init + b"".join(piece.data for piece in pieces if piece.index in wanted)
@@ -142,7 +145,8 @@ def main() -> None:
     for folder in options.folders:
         costs = Costs()
         found[folder.name] = observed(folder, ears, eyes, costs)
-        total.spent.update(costs.spent)
+        for step, seconds in costs.spent.items():
+            total.spent[step] += seconds
         console.print(folder.name, {step: round(seconds, 2) for step, seconds in costs.spent.items()})
     options.out.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     console.print("all", {step: round(seconds, 2) for step, seconds in total.spent.items()})

@@ -13,6 +13,7 @@ from pathlib import Path
 from figures import Figure
 from material import ffmpeg, large_recording
 from shuanglu_media_ingest import av_files
+from shuanglu_media_ingest.domain import sound
 from shuanglu_media_ingest.segmenter import Segmenter
 from sizes import Sizes
 
@@ -22,8 +23,9 @@ FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "
 def segmented(file: Path, _out: Path) -> None:
     """What media-ingest does with a file: one look through it, then its segments, one by one."""
     survey = av_files.survey(file)
-    names = [f"{number}-{stream.medium}" for number, stream in enumerate(survey.streams)]
-    for _piece in Segmenter(file, survey, names, 0).pieces():
+    parts = sound.parts(survey, None)
+    names = [str(number) for number in range(len(parts))]
+    for _piece in Segmenter(file, survey, parts, names, 0).pieces():
         pass
 
 
