@@ -36,7 +36,8 @@ class SoundReader:
     """Reads segments in order and gives blocks without holes or overlaps.
 
     The codec lives as long as the reader: its frames overlap, so each segment decoded by itself would begin with a
-    click. What the codec refuses becomes silence; a segment of which nothing can be decoded is an error.
+    click. What the codec refuses becomes silence and is told in `lost`; a segment of which nothing can be decoded is an
+    error.
     """
 
     def __init__(self) -> None:
@@ -45,6 +46,7 @@ class SoundReader:
         self.resampler: AudioResampler | None = None
         self.source: tuple[int, str, str] | None = None
         self.end: int | None = None
+        self.lost: list[tuple[int, int]] = []  # milliseconds of the session, as the packets come
 
     def read(self, data: bytes) -> Iterator[Block]:
         """The blocks of one segment, given as init plus media. Raises SoundUnreadable, SegmentUnreadable."""
@@ -78,7 +80,18 @@ class SoundReader:
             try:
                 yield from (frame for frame in codec.decode(packet) if frame.pts is not None)
             except av.error.InvalidDataError:
-                continue
+                self.lose(packet)
+
+    def lose(self, packet: "av.Packet[AudioStream]") -> None:
+        """Remembers where a packet would have been heard."""
+        if packet.pts is None or packet.time_base is None:
+            return
+        start, end = packet.pts, packet.pts + max(1, packet.duration or 0)
+        start_ms, end_ms = (max(0, round(at * packet.time_base * 1000)) for at in (start, end))
+        if self.lost and start_ms <= self.lost[-1][1]:
+            self.lost[-1] = self.lost[-1][0], max(self.lost[-1][1], end_ms)
+        else:
+            self.lost.append((start_ms, end_ms))
 
     def open_codec(self, stream: "AudioStream") -> AudioCodecContext:
         """A codec for all segments of the track."""

@@ -52,14 +52,14 @@ class EarsInside:
         return self.begun
 
     def hear(self, number: int, segments: Sequence[bytes]) -> float:
-        """The next segments of a track, each with its init. Raises SoundUnreadable, SegmentUnreadable."""
+        """The next segments of a track, each with its init."""
         started = time.perf_counter()
         for data in segments:
             self.listeners[number].add(data)
         return time.perf_counter() - started
 
     def end(self, number: int) -> dict[str, Any]:
-        """A Listened, at the end of a track."""
+        """A Listened, at the end of a track. Raises SoundUnreadable, SegmentUnreadable if nothing could be read."""
         started = time.perf_counter()
         listened = self.listeners.pop(number).finish()
         return {"listened": asdict(listened), "work_s": time.perf_counter() - started}

@@ -18,7 +18,7 @@ from shuanglu_asr.domain.listened import Listened
 from shuanglu_asr.domain.turns import Turn
 from shuanglu_asr.domain.windows import needed, next_of, told_at_once, windows
 from shuanglu_asr.ears import Ears
-from shuanglu_asr.errors import RecognitionFailed
+from shuanglu_asr.errors import RecognitionFailed, SoundUnreadable
 from shuanglu_asr.messages import (
     loudness_messages,
     model_message,
@@ -26,6 +26,7 @@ from shuanglu_asr.messages import (
     spans_of,
     turn_messages,
     turns_of,
+    unheard_messages,
     utterance_message,
     whole,
 )
@@ -80,6 +81,10 @@ class Asr:
             found.turns.extend(turn_messages(listened.turns))
             found.loudness.extend(loudness_messages(listened.loudness))
             found.window_count = len(groups)
+            found.unheard.extend(unheard_messages(stored.segments, listened))
+            if found.unheard:
+                log.warning("track.partly_unreadable", track_id=track.track_id, stretches=len(found.unheard))
+                FAILURES.labels(SoundUnreadable.reason).inc()
         plan = WindowPlan(windows=[self.window(stored, index, turns) for index, turns in enumerate(groups)])
         jobs = [plan.windows[index] for index in told_at_once(len(groups))]
         if len(jobs) < len(groups):

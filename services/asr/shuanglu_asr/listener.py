@@ -10,6 +10,7 @@ from shuanglu_asr.domain.loudness import LoudnessMeter
 from shuanglu_asr.domain.placing import RATE
 from shuanglu_asr.domain.turns import Turn, TurnFinder, TurnRules
 from shuanglu_asr.silero import Ear, Silero
+from shuanglu_common.errors import DamagedData
 
 
 class Listener:
@@ -23,20 +24,31 @@ class Listener:
         self.rules = rules
         self.finder: TurnFinder | None = None
         self.turns: list[Turn] = []
+        self.segments = 0
+        self.unread: list[int] = []
+        self.last_error: DamagedData | None = None
 
     def add(self, data: bytes) -> None:
-        """The next segment, init plus media. Raises SoundUnreadable, SegmentUnreadable."""
-        self.hear(self.reader.read(data))
+        """The next segment, init plus media. One that cannot be read is told of in the end."""
+        number, self.segments = self.segments, self.segments + 1
+        try:
+            self.hear(self.reader.read(data))
+        except DamagedData as error:
+            self.unread.append(number)
+            self.last_error = error
 
     def finish(self) -> Listened:
-        """The end of the track."""
+        """The end of the track. Raises SoundUnreadable, SegmentUnreadable if not a single segment could be read."""
+        if self.last_error is not None and len(self.unread) == self.segments:
+            raise self.last_error
         self.hear(self.reader.finish())
         if self.finder is not None:
             self.turns += self.finder.add_all(self.ear.finish())
             if (last := self.finder.finish()) is not None:
                 self.turns.append(last)
         samples = sum(power.samples for power in self.meter.seconds.values())
-        return Listened(tuple(self.turns), self.meter.finish(), samples / RATE)
+        unheard, unread = tuple(sorted(self.reader.lost)), tuple(self.unread)
+        return Listened(tuple(self.turns), self.meter.finish(), samples / RATE, unheard, unread)
 
     def hear(self, blocks: Iterable[Block]) -> None:
         """A stretch of sound, all at once: the model is quicker with many frames."""

@@ -6,6 +6,7 @@ from shuanglu.common.v1.types_pb2 import PARTICIPANT_ROLE_UNSPECIFIED, Interval,
 from shuanglu.media.v1.track_pb2 import Segment
 from shuanglu.observation.v1 import observations_pb2 as pb
 from shuanglu_asr.domain.heard import Utterance
+from shuanglu_asr.domain.listened import Listened
 from shuanglu_asr.domain.loudness import Loudness
 from shuanglu_asr.domain.turns import Turn
 from shuanglu_asr.domain.windows import Span
@@ -20,6 +21,18 @@ def model_message(model: LoadedModel) -> ModelRef:
 def turn_messages(turns: Iterable[Turn]) -> list[pb.Turn]:
     """Turns for the bus."""
     return [pb.Turn(start_ms=turn.start_ms, end_ms=turn.end_ms) for turn in turns]
+
+
+def unheard_messages(segments: Sequence[Segment], listened: Listened) -> list[Interval]:
+    """What of a track could not be decoded: single packets, and whole segments."""
+    whole_ones = [(segments[number].start_ms, segments[number].end_ms) for number in listened.unread]
+    merged: list[Interval] = []
+    for start_ms, end_ms in sorted((*listened.unheard, *whole_ones)):
+        if merged and start_ms <= merged[-1].end_ms:
+            merged[-1].end_ms = max(merged[-1].end_ms, end_ms)
+        else:
+            merged.append(Interval(start_ms=start_ms, end_ms=end_ms))
+    return merged
 
 
 def turns_of(messages: Iterable[pb.Turn]) -> tuple[Turn, ...]:

@@ -61,13 +61,17 @@ async def test_what_cannot_be_read_is_told_by_its_own_reason(cell: ModelCell):
     with pytest.raises(SegmentUnreadable):
         await ears.recognise(b"a text file called .m4s", (), ["zh"])
 
-    async def silence_then_nonsense() -> AsyncIterator[bytes]:
+    async def nonsense() -> AsyncIterator[bytes]:
+        yield b"a text file called .m4s"
+
+    async def sound_then_nonsense() -> AsyncIterator[bytes]:
         media = encoded(tone(4))
         yield media.init + media.segments[0].data
         yield b"a text file called .m4s"
 
     with pytest.raises((SegmentUnreadable, SoundUnreadable)):
-        await ears.listen(silence_then_nonsense)
+        await ears.listen(nonsense)
+    assert (await ears.listen(sound_then_nonsense)).unread == (1,)
     assert cell.cell.epoch == 1
 
 

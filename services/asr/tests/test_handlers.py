@@ -219,11 +219,41 @@ async def failure(bench: Bench, event: Event[TrackStored]) -> str:
     return found.failure_reason
 
 
-async def test_a_track_with_a_segment_that_is_no_sound_is_reported(bench: Bench):
+async def spoil(bench: Bench, event: Event[TrackStored], index: int, data: bytes) -> None:
+    segment = event.payload.segments[index]
+    segment.object.CopyFrom(await bench.store.put(segment.object.key, data))
+
+
+async def test_a_track_of_which_nothing_is_sound_is_reported(bench: Bench):
     event = await bench.event(encoded(tone(4)), "customer")
-    ref = await bench.store.put(event.payload.segments[1].object.key, b"a text file called .m4s")
-    event.payload.segments[1].object.CopyFrom(ref)
+    for index in range(len(event.payload.segments)):
+        await spoil(bench, event, index, b"a text file called .m4s")
     assert await failure(bench, event) in {"SEGMENT_UNREADABLE", "SOUND_UNREADABLE"}
+
+
+async def test_a_segment_that_is_no_sound_is_unheard_and_the_rest_is_heard(bench: Bench):
+    event = await bench.event(encoded(tone(8)), "customer")
+    await spoil(bench, event, 1, b"a text file called .m4s")
+    found, _ = await listen(bench.handler(), event)
+    assert found.failure_reason == ""
+    segment = event.payload.segments[1]
+    assert [(part.start_ms, part.end_ms) for part in found.unheard] == [(segment.start_ms, segment.end_ms)]
+    assert max(level.end_ms for level in found.loudness) > segment.end_ms
+
+
+async def test_damaged_packets_are_unheard_and_the_sound_around_them_is_heard(bench: Bench):
+    event = await bench.event(encoded(tone(8)), "customer")
+    segment = event.payload.segments[1]
+    data = bytearray(await bench.store.get(segment.object))
+    at = data.index(b"mdat") + 4
+    middle = at + (len(data) - at) // 2
+    data[middle : middle + 60] = bytes(range(195, 255))
+    await spoil(bench, event, 1, bytes(data))
+    found, _ = await listen(bench.handler(), event)
+    assert found.failure_reason == ""
+    assert found.unheard
+    assert all(segment.start_ms <= part.start_ms < part.end_ms <= segment.end_ms for part in found.unheard)
+    assert sum(part.end_ms - part.start_ms for part in found.unheard) < 500
 
 
 async def test_a_track_that_was_changed_is_reported(bench: Bench):
@@ -254,7 +284,7 @@ async def test_a_window_that_the_recogniser_refuses_is_reported(bench: Bench, cu
             raise RecognitionFailed("refused")
 
     _, windows = await listen(bench.handler(), await bench.event(customer_track, "customer", until_ms=12_000))
-    transcribed = await recognise(Refusing(bench.store, bench.sealed, bench.ears), windows[0])
+    transcribed = await recognise(Refusing(bench.store, bench.sealed, bench.ears, bench.publish), windows[0])
     assert transcribed.failure_reason == "RECOGNITION_FAILED"
 
 

@@ -124,6 +124,7 @@ def speech(message: seen.SpeechFound) -> SpeechHeard:
         message.window_count,
         _models(message.models),
         message.failure_reason,
+        tuple(_span(part) for part in message.unheard),
     )
 
 

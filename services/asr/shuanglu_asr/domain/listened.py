@@ -13,3 +13,5 @@ class Listened:
     turns: tuple[Turn, ...]
     loudness: tuple[Loudness, ...]
     seconds: float
+    unheard: tuple[tuple[int, int], ...] = ()  # milliseconds that could not be decoded, in time order
+    unread: tuple[int, ...] = ()  # segments, counted from 0, of which nothing could be read

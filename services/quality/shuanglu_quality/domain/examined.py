@@ -19,6 +19,7 @@ from shuanglu_quality.domain.words import ModelRef, Role, TrackKind
 
 NOT_EXAMINED = "NOT_EXAMINED"
 DAMAGED = "DAMAGED"
+SOUND_UNREADABLE = "SOUND_UNREADABLE"
 # Segment borders and the last sample of a codec's frame differ by less than this; it is no hole.
 _TOLERANCE_MS = 250
 Seen = TypeVar("Seen", FacesSeen, SpeechHeard, WindowPlanned, WindowHeard)
@@ -110,6 +111,7 @@ class Examined:
             reason = speech.failure_reason if speech else given_up
             return [Missing(track, part, reason) for part in recording.readable(track)]
         missing = _holes(recording, track, [speech.interval], {}, given_up)
+        missing.extend(Missing(track, part, SOUND_UNREADABLE) for part in intersect(speech.unheard, [track.interval]))
         for index in range(speech.window_count):
             missing.extend(self._missing_window(track, speech, index))
         return missing

@@ -93,6 +93,7 @@ class SpeechHeard:
     window_count: int = 0
     models: tuple[ModelRef, ...] = ()
     failure_reason: str = ""
+    unheard: tuple[Interval, ...] = ()  # damaged sound that nobody could decode
 
     @property
     def key(self) -> Key:

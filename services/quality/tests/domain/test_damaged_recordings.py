@@ -1,10 +1,12 @@
 """What of a file cannot be read any more is never taken for examined."""
 
+from dataclasses import replace
+
 import pytest
 from quality_scene import Scene
 
 from shuanglu_quality.domain.intervals import Interval
-from shuanglu_quality.domain.observations import Gap
+from shuanglu_quality.domain.observations import Gap, SpeechHeard
 from shuanglu_quality.domain.words import GapCause, Outcome, Role
 
 DAMAGED = GapCause.DAMAGED
@@ -76,3 +78,15 @@ def test_a_pause_that_the_file_itself_tells_of_still_fails(scene: Scene):
     assert ("recording_quality", Outcome.FAIL, "RECORDING_GAP") in {
         (one.check, one.outcome, one.reason) for one in scene.broken()
     }
+
+
+def test_sound_that_could_not_be_decoded_is_unsure_and_no_silence(scene: Scene):
+    unheard = Interval(6000, 12_000)
+    observations = [
+        replace(one, unheard=(unheard,)) if isinstance(one, SpeechHeard) else one for one in scene.observations()
+    ]
+    result = scene.inspect(observations)
+    coverage = [one for one in result.findings if one.check == "coverage" and one.outcome is Outcome.UNSURE]
+    assert {(one.reason, one.interval) for one in coverage} == {("SOUND_UNREADABLE", unheard)}
+    assert "SILENCE" not in {one.reason for one in result.findings}
+    assert result.verdict is Outcome.UNSURE

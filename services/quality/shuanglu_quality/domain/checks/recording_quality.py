@@ -12,7 +12,7 @@ from shuanglu_quality.domain.context import Context, Place, Statement, seconds
 from shuanglu_quality.domain.examined import choose
 from shuanglu_quality.domain.findings import EvidenceFrame, Finding, Measure
 from shuanglu_quality.domain.frames import Reel, Sample, runs
-from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, shares_ms
+from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, shares_ms, subtract
 from shuanglu_quality.domain.observations import Observation, SpeechHeard, Track
 from shuanglu_quality.domain.strategy import CheckSpec
 from shuanglu_quality.domain.words import GapCause, ModelRef, Outcome, Role, Text, TrackKind, clock_text, role_name
@@ -148,7 +148,7 @@ class RecordingQuality:
                 for gap in context.recording.gaps
                 if gap.track_id == track.track_id and gap.cause is GapCause.MISSING
             ]
-            quiet = intersect(quiet, (*low, *gone))
+            quiet = intersect(quiet, subtract((*low, *gone), sound.unheard))
         recorded = merge(part for track, _ in known for part in context.recording.recorded(track))
         silent = [part for part in intersect(quiet, recorded) if part.duration_ms >= limit_ms]
         if silent:
