@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.integration.faults.settled import wait_settled
 from tests.integration.faults.trial import Trial
 
 from shuanglu_stack import EmbeddedStack
@@ -47,7 +46,7 @@ class Watch:
 
 @dataclass(slots=True)
 class Flood:
-    """What a flood came to."""
+    """What a flood came to: `differences` are of all reports, `drained_s` is how long the last one took after it."""
 
     rate_per_s: float
     sent: int
@@ -91,7 +90,7 @@ def flood(trial: Trial, rate_per_s: float, seconds: float, shapes: Sequence[str]
     finally:
         over.set()
         watcher.join()
-    differences += wait_settled(trial.stack, sessions, trial.patience_s)
+    differences += trial.rest()
     after = Watch()
     after.look(trial.stack)
     differences += [f"still strained: {name}" for name in sorted(after.strained)]

@@ -25,6 +25,8 @@ WRONG = "whisper-base/model.bin"
 SPEECH_CHECKS = {"must_say", "must_not_say", "answer"}
 FACE_CHECKS = {"face_in_frame", "same_person", "intrusion"}
 HANGS_AFTER_S = 4
+# A child that looks at its first picture takes more than this on top.
+WORK_BYTES = 4 << 20
 SERVICE_ENV = {
     "face-check": {"SHUANGLU_FACE_CHECK_TIMEOUT_S": str(HANGS_AFTER_S), "SHUANGLU_MODELS_RETRY_S": "0.5"},
     "asr": {"SHUANGLU_MODELS_RETRY_S": "0.5"},
@@ -117,7 +119,8 @@ def test_a_hanging_inference_is_ended_and_done_again(wrong: Wrong) -> None:
 @pytest.mark.timeout(300)
 def test_an_inference_that_crashes_every_time_is_unsure_and_the_next_recording_is_examined(wrong: Wrong) -> None:
     crashed = 'shuanglu_face_check_failures_total{reason="INFERENCE_CRASHED"}'
-    with crashing(wrong, lambda: wrong.counted("face-check", crashed) > 0):
+    idle = resident_of_a_fresh_child(wrong)
+    with crashing(wrong, idle + WORK_BYTES, lambda: wrong.counted("face-check", crashed) > 0):
         report = wrong.report("crashing")
     assert wrong.counted("face-check", crashed) > 0
     assert outcomes(report, {"coverage"}) >= {Outcome.OUTCOME_UNSURE}
@@ -127,16 +130,33 @@ def test_an_inference_that_crashes_every_time_is_unsure_and_the_next_recording_i
     assert wrong.stack.unready() == []
 
 
+def resident_of_a_fresh_child(wrong: Wrong) -> int:
+    """What a child of face-check takes when its models are loaded and it has seen nothing yet."""
+    (old,) = wrong.cells("face-check")
+    os.kill(old, signal.SIGKILL)
+    seen = [0]
+
+    def at_rest() -> bool:
+        found = [resident_bytes(cell) for cell in wrong.cells("face-check") if cell != old]
+        seen.append(sum(found))
+        return seen[-1] > 0 and seen[-5:] == [seen[-1]] * 5
+
+    until(at_rest)
+    return seen[-1]
+
+
 @contextmanager
-def crashing(wrong: Wrong, enough: Callable[[], bool]) -> Iterator[None]:
-    """Every child of face-check dies of a segmentation fault soon after its start, until it is enough."""
+def crashing(wrong: Wrong, working_bytes: int, enough: Callable[[], bool]) -> Iterator[None]:
+    """Every child of face-check dies of a segmentation fault as soon as it works, until it is enough."""
     stop = threading.Event()
 
     def crash() -> None:
-        while not stop.wait(0.15) and not enough():
+        while not stop.wait(0.02):
             for cell in wrong.cells("face-check"):
-                if has_models(cell):
+                if resident_bytes(cell) > working_bytes:
                     os.kill(cell, signal.SIGSEGV)
+                    if enough():
+                        return
 
     thread = threading.Thread(target=crash)
     thread.start()
@@ -147,13 +167,12 @@ def crashing(wrong: Wrong, enough: Callable[[], bool]) -> Iterator[None]:
         thread.join()
 
 
-def has_models(pid: int) -> bool:
-    """Whether the child is past its loading: only then does it count as work that crashes."""
+def resident_bytes(pid: int) -> int:
+    """0 if it is gone."""
     try:
-        resident = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    except OSError:
-        return False
-    return int(resident) * os.sysconf("SC_PAGE_SIZE") > 110 << 20
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:

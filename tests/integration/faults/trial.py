@@ -12,6 +12,7 @@ from tests.integration.faults.canonical import canonical, differences
 from tests.integration.faults.recordings import Shapes
 from tests.integration.faults.settled import wait_settled
 
+from shuanglu_cli.doctor.examine import Wanted, examine
 from shuanglu_stack import EmbeddedStack
 from shuanglu_stack.sampling import client_of
 
@@ -69,8 +70,15 @@ class Trial:
                     worker.result()
                 except GaveUp as error:
                     outcome.differences.append(str(error))
-        outcome.differences += wait_settled(self.stack, list(self.sessions), self.patience_s)
+        outcome.differences += self.rest()
         return outcome
+
+    def rest(self) -> list[str]:
+        """Wait until nothing is under way; what is wrong then, by our own look and by `shuanglu doctor`."""
+        wrong = wait_settled(self.stack, list(self.sessions), self.patience_s)
+        with client_of(self.stack) as client:
+            found = examine(client.target, Wanted(deep=True, at_rest=True))
+        return wrong + [f"doctor: {each.code.value} {each.session_id} {each}" for each in found.ailments]
 
     def send(self, shape: str) -> str:
         """Import a recording of a shape under a new order; its session."""
