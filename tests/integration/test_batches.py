@@ -12,22 +12,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
+import nats
 import pytest
 import sqlalchemy as sa
 from botocore.config import Config
+from nats.js.api import ConsumerConfig, DeliverPolicy
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shuanglu.common.v1.types_pb2 import Money
 from shuanglu.media.v1 import import_service_pb2 as pb
+from shuanglu.media.v1.media_events_pb2 import SegmentStored
 from shuanglu.session.v1.session_pb2 import Customer, Order, SessionState
 from shuanglu.session.v1.session_service_pb2 import GetSessionRequest
 from shuanglu_cli.errors import CliError, Refused
 from shuanglu_cli.manifest import COLUMNS
 from shuanglu_cli.recording import Recording, assign_roles, open_session, read_channel
 from shuanglu_cli.sending import request_of
+from shuanglu_common.bus.subjects import filter_subject
 from shuanglu_stack import EmbeddedStack, StackOptions
 from shuanglu_stack.s3_gateway import BUCKET
 from shuanglu_stack.sampling import Client, client_of
@@ -36,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("signaling", "media-ingest", "quality")
 MANY = 50
 JOBS = 3
+MOST_WAITING = 50
 WAIT_S = 120.0
 # A manifest's journal knows an import: something was accepted.
 ACCEPTED = '"import_id"'
@@ -43,7 +49,7 @@ ACCEPTED = '"import_id"'
 
 @pytest.fixture(scope="module")
 def small_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    env = {"SHUANGLU_SMALL_IMPORT_BYTES": str(4 << 20)}
+    env = {"SHUANGLU_SMALL_IMPORT_BYTES": str(4 << 20), "SHUANGLU_MAX_WAITING_SEGMENTS": str(MOST_WAITING)}
     options = StackOptions(data_dir=tmp_path_factory.mktemp("batches"), root=ROOT, services=SERVICES, env=env)
     with EmbeddedStack(options) as running:
         yield running
@@ -408,3 +414,65 @@ def test_small_imports_pass_large_ones(caller: Client, tiny: bytes, tmp_path: Pa
     until(caller, "small", {"STORED": len(small)})
     assert counts(batch_of(caller, "large").batch).get("STORED", 0) < len(large)
     caller.gateway.call(imports.CancelImportBatch, pb.CancelImportBatchRequest(batch_id="large"))
+
+
+async def as_face_check(stack: EmbeddedStack, import_is_held_up: asyncio.Event, go_on: asyncio.Event) -> list[int]:
+    """A worker that first stands still, then does its work; how much waited at each look."""
+    client = await nats.connect(stack.nats_url)
+    jetstream = client.jetstream()
+    filters = [filter_subject(SegmentStored)]
+    config = ConsumerConfig(durable_name="face-check", filter_subjects=filters, deliver_policy=DeliverPolicy.NEW)
+    await jetstream.add_consumer("MEDIA", config)
+    seen: list[int] = []
+    try:
+        while len(seen) < 5 or len(set(seen[-5:])) > 1 or not seen[-1]:
+            await asyncio.sleep(1)
+            seen.append((await jetstream.consumer_info("MEDIA", "face-check")).num_pending or 0)
+        import_is_held_up.set()
+        subscription = await jetstream.pull_subscribe_bind(consumer="face-check", stream="MEDIA")
+        while not go_on.is_set():
+            with suppress(TimeoutError):
+                for message in await subscription.fetch(10, timeout=1):
+                    await message.ack()
+    finally:
+        await jetstream.delete_consumer("MEDIA", "face-check")
+        await client.close()
+    return seen
+
+
+def test_an_import_waits_for_workers_that_are_behind_and_goes_on_with_them(
+    small_stack: EmbeddedStack, caller: Client, tmp_path: Path
+) -> None:
+    """Two minutes are 120 segments of picture and sound, twice what may wait here."""
+    file = tmp_path / "long.mp4"
+    picture = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=120")
+    sound = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=16000:duration=120")
+    codecs = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "5", "-c:a", "aac", "-shortest")
+    subprocess.run(["ffmpeg", "-v", "error", *picture, *sound, *codecs, str(file)], check=True, timeout=60)
+    request = prepared(caller, recording_of(1, file, "LONG"))
+
+    async def run() -> tuple[list[int], pb.Import, pb.Import]:
+        held_up, done = asyncio.Event(), asyncio.Event()
+        worker = asyncio.create_task(as_face_check(small_stack, held_up, done))
+        await asyncio.sleep(0.5)
+        imports = caller.gateway.imports
+        accepted = await asyncio.to_thread(caller.gateway.call, imports.ImportRecording, request)
+        asked = pb.GetImportRequest(import_id=getattr(accepted, "import").import_id)
+
+        async def look() -> pb.Import:
+            return getattr(await asyncio.to_thread(caller.gateway.call, imports.GetImport, asked), "import")
+
+        await asyncio.wait_for(held_up.wait(), WAIT_S)
+        waiting = await look()
+        async with asyncio.timeout(WAIT_S):
+            while (ended := await look()).state == pb.ImportState.IMPORT_STATE_STORING:  # noqa: ASYNC110 - elsewhere
+                await asyncio.sleep(0.2)
+        done.set()
+        return await worker, waiting, ended
+
+    seen, waiting, ended = asyncio.run(run())
+    assert waiting.state == pb.ImportState.IMPORT_STATE_STORING
+    # What was on its way when the bound was reached comes on top: four segments at a time, half a second between looks.
+    assert MOST_WAITING <= max(seen) < 2 * MOST_WAITING
+    assert ended.state == pb.ImportState.IMPORT_STATE_STORED
+    assert sum(track.segment_count for track in ended.tracks) > 2 * MOST_WAITING

@@ -1,4 +1,4 @@
-"""How much waits for the workers, asked of JetStream. Asked at most twice a second, however many wait to be told."""
+"""How much waits for the workers, asked of JetStream: twice a second, and when what was told since fills the room."""
 
 import asyncio
 import time
@@ -16,8 +16,9 @@ from shuanglu_media_ingest.domain.pressure import Gate, Judge, Lag
 ASK_EVERY_S = 0.5
 TRICKLE_S = 0.2
 # A worker that was never started has no consumer; then there is nothing to be behind with.
+SEGMENTS = "face-check"
 CONSUMERS: Mapping[str, Stream] = {
-    "face-check": Stream.MEDIA,
+    SEGMENTS: Stream.MEDIA,
     "asr-tracks": Stream.MEDIA,
     "asr-windows": Stream.OBSERVATIONS,
 }
@@ -30,8 +31,10 @@ class JetStreamPressure:
 
     def __init__(self, jetstream: JetStreamContext, limits: Mapping[str, int]) -> None:
         """`limits`: messages that may wait, for each of CONSUMERS."""
-        self._jetstream, self._judge = jetstream, Judge(limits)
+        self._jetstream, self._judge, self._limits = jetstream, Judge(limits), limits
         self._gate, self._asked_s = Gate.OPEN, float("-inf")
+        # Segments that may be told before it must be asked again.
+        self._room = 0
         self._asking = asyncio.Lock()
 
     async def admits(self) -> bool:
@@ -43,6 +46,7 @@ class JetStreamPressure:
         while True:
             gate = await self._now()
             if gate is Gate.OPEN:
+                self._room -= 1
                 return
             if gate is Gate.TRICKLE:
                 await asyncio.sleep(TRICKLE_S)
@@ -52,7 +56,8 @@ class JetStreamPressure:
 
     async def _now(self) -> Gate:
         async with self._asking:
-            if time.monotonic() - self._asked_s >= ASK_EVERY_S:
+            full = self._gate is Gate.OPEN and self._room <= 0
+            if full or time.monotonic() - self._asked_s >= ASK_EVERY_S:
                 await self._ask()
                 self._asked_s = time.monotonic()
         return self._gate
@@ -63,11 +68,14 @@ class JetStreamPressure:
         except (NatsError, TimeoutError, OSError) as error:
             # Telling will fail by itself if the bus is away.
             log.warning("pressure.unknown", error=error)
+            self._room = min(self._limits.values())
             return
         gate = self._judge.judge(lags, time.monotonic())
         if gate is not self._gate:
             log.info("pressure.changed", gate=gate.value, waiting={lag.consumer: lag.waiting for lag in lags})
         self._gate = gate
+        segments = [self._limits[lag.consumer] - lag.waiting for lag in lags if lag.consumer == SEGMENTS]
+        self._room = max(1, *segments) if segments else self._limits[SEGMENTS]
         for lag in lags:
             metrics.WORKERS_WAITING.labels(lag.consumer).set(lag.waiting)
 
