@@ -179,14 +179,25 @@ async def test_a_module_that_is_not_there_is_a_crash_with_its_kind():
         await cell.open()
 
 
-async def test_a_child_killed_between_calls_is_reaped_at_once_and_replaced(cell: Cell):
-    await cell.call("add", 1, 2)
+@pytest.mark.parametrize("used", [True, False])
+async def test_a_child_killed_between_calls_is_reaped_at_once_and_replaced(cell: Cell, *, used: bool):
+    await (cell.call("add", 1, 2) if used else cell.open())
     assert cell.pid is not None
     pid = cell.pid
     os.kill(pid, signal.SIGKILL)
     await gone(pid)
     assert not cell.alive
     assert await cell.call("add", 1, 2) == 3
+
+
+async def test_a_child_that_died_this_moment_can_be_closed():
+    cell = Cell(SPEC)
+    await cell.open()
+    assert cell.pid is not None
+    os.kill(cell.pid, signal.SIGKILL)
+    time.sleep(0.2)  # noqa: ASYNC251 - so that the loop has not heard of it
+    await cell.close()
+    assert alive() == 0
 
 
 async def test_who_keeps_something_in_a_child_learns_that_it_is_another_one(cell: Cell):

@@ -74,6 +74,7 @@ class Cell:
             self.epoch += 1
             process = CellProcess(self.spec)
             await process.open()
+            process.watch()
             self._process = process
         return self._process
 

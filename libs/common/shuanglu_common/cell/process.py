@@ -212,7 +212,7 @@ class CellProcess:
         loop.remove_reader(self._channel.fileno())
         self._channel.close()
         if why is not None:
-            self._process.kill()
+            self._kill()
         exit_code, peak_bytes = await loop.run_in_executor(None, self._reaped)
         CELLS_ALIVE.labels(self.spec.name).dec()
         error = why if isinstance(why, CellFailed) else None
@@ -220,6 +220,10 @@ class CellProcess:
             error = self._told(exit_code, peak_bytes)
         CELLS_ENDED.labels(self.spec.name, error.cause if error else "closed").inc()
         return error
+
+    def _kill(self) -> None:
+        """Not Popen's own, which reaps a child that it finds dead, and with it what its end tells."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def _reaped(self) -> tuple[int, int]:
         """Exit code and peak of resident memory. A child that gave up its channel but does not end is killed."""
@@ -229,7 +233,7 @@ class CellProcess:
             if pid:
                 break
             if time.monotonic() > until:
-                self._process.kill()
+                self._kill()
                 _, status, usage = os.wait4(self.pid, 0)
                 break
             time.sleep(REAP_STEP_S)
