@@ -20,9 +20,10 @@ Inspected = Callable[[str], tuple[Path, Report]]
 
 
 @pytest.fixture
-def shuanglu(stack: EmbeddedStack) -> Run:
+def shuanglu(stack: EmbeddedStack, tmp_path: Path) -> Run:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SHUANGLU_")}
     environment["SHUANGLU_CONFIG"] = str(stack.data_dir / "stack.json")
+    environment["XDG_STATE_HOME"] = str(tmp_path / "state")
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -59,7 +59,7 @@ def wait_for_letter(shuanglu: Run, session_id: str) -> dict[str, Any]:
 
 
 def test_a_poison_event_is_kept_shown_and_sent_again(stack: EmbeddedStack, shuanglu: Run) -> None:
-    # An import that nobody asked for: the worker finds no row for it.
+    # An import for a session that nobody made: signaling finds no row for it.
     event = NewEvent("demo", SESSION, ImportRequested(import_id="there-is-no-such-import"), "poison")
     publish(stack, event.envelope("test", time.time_ns() // 1000), event)
     letter = wait_for_letter(shuanglu, SESSION)

@@ -19,7 +19,11 @@ from shuanglu_cli.manifest import Entry
 from shuanglu_cli.sending import Sender, Sent
 
 POLL_S = 1.0
+# Looking takes at most this part of the time, however long the manifest is.
+LOOKING_SHARE = 0.1
 PAGE = 500
+# Sessions that are asked for one by one, in a round; the next round asks for others.
+SESSIONS_A_ROUND = 50
 AWAY_S = 600.0
 
 
@@ -118,6 +122,7 @@ class BatchRun:
         self._entries, self._gateway, self._batch_id, self._view = entries, gateway, batch_id, view
         self.rows = list(rows)
         self.stopping = threading.Event()
+        self._asked = -1  # the last row whose session was asked for
 
     def pause(self, words: str, seconds: float) -> None:
         """Waits, with words. Raises Stopped."""
@@ -144,6 +149,7 @@ class BatchRun:
         """Wait until every recording is where the goal wants it; False if that took too long. Raises CliError."""
         until_s, heard_s = clock() + goal.timeout_s, clock()
         while True:
+            began_s = clock()
             try:
                 self._look(goal)
                 heard_s = clock()
@@ -155,7 +161,7 @@ class BatchRun:
             if clock() >= until_s:
                 return False
             try:
-                if self.stopping.wait(POLL_S):
+                if self.stopping.wait(max(POLL_S, (clock() - began_s) / LOOKING_SHARE)):
                     return False
             except KeyboardInterrupt:
                 self.stopping.set()
@@ -216,10 +222,15 @@ class BatchRun:
                         reason=record.failure_reason or record.waiting_for,
                         help=record.failure_help,
                     )
-        for number in numbers:
-            row = self.rows[number]
-            if not row.import_id or row.import_id in waiting or row.state is State.STORED:
-                self._look_at_session(number, goal)
+        alone = [
+            number
+            for number in numbers
+            if not (row := self.rows[number]).import_id or row.import_id in waiting or row.state is State.STORED
+        ]
+        later = [number for number in alone if number > self._asked] + [n for n in alone if n <= self._asked]
+        for number in later[:SESSIONS_A_ROUND]:
+            self._asked = number
+            self._look_at_session(number, goal)
 
     def _look_at_session(self, number: int, goal: Goal) -> None:
         row = self.rows[number]

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from shuanglu.media.v1 import import_service_pb2 as pb
-from shuanglu.session.v1.session_pb2 import Session, SessionState
-from shuanglu.session.v1.session_service_pb2 import GetSessionRequest
+from shuanglu.session.v1.session_pb2 import SessionState
 from shuanglu_cli.digests import recording_key, sha256_of
 from shuanglu_cli.errors import Busy, CliError, Refused, Unreachable
 from shuanglu_cli.gateway import Gateway
@@ -210,14 +209,10 @@ def import_recording(
     recording: Recording,
     progress: UploadProgress = lambda *_: None,
     journal: Journal | None = None,
-) -> Session:
-    """Register the order, open a session, send the files, start the inspection; the session that has the recording.
+) -> Sent:
+    """Register the order, open a session, send the files, start the inspection; where the recording is.
 
     The same files for the same order are imported once, however often this is called. If the files are refused, what
     was uploaded is given up at once. Raises CliError, OSError.
     """
-    sender = Sender(gateway, door, journal or Journal(None, gateway.address), Manner())
-    sent = sender.send(recording, progress)
-    asked = GetSessionRequest(session_id=sent.session_id)
-    session: Session = gateway.call(gateway.sessions.GetSession, asked).session
-    return session
+    return Sender(gateway, door, journal or Journal(None, gateway.address), Manner()).send(recording, progress)

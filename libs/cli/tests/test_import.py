@@ -24,8 +24,6 @@ from shuanglu.session.v1.session_service_pb2 import (
     CreateOrderResponse,
     CreateSessionRequest,
     CreateSessionResponse,
-    GetSessionRequest,
-    GetSessionResponse,
 )
 from shuanglu.session.v1.session_service_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 from shuanglu_cli import recording as importing
@@ -56,9 +54,6 @@ class Services(SessionServiceServicer, ImportServiceServicer, ReportServiceServi
     def CreateSession(self, request: CreateSessionRequest, context: grpc.ServicerContext) -> CreateSessionResponse:  # noqa: N802
         self.sessions.append(request)
         return CreateSessionResponse(session=Session(session_id="s-1", order_id=request.order_id))
-
-    def GetSession(self, request: GetSessionRequest, context: grpc.ServicerContext) -> GetSessionResponse:  # noqa: N802
-        return GetSessionResponse(session=Session(session_id=request.session_id))
 
     def ImportRecording(  # noqa: N802
         self, request: ImportRecordingRequest, context: grpc.ServicerContext

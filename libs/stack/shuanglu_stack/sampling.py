@@ -9,11 +9,11 @@ from pathlib import Path
 
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.report.v1.report_service_pb2 import GetReportRequest
-from shuanglu.session.v1.session_pb2 import Order, Session
+from shuanglu.session.v1.session_pb2 import Order
 from shuanglu_cli.errors import Refused, Usage
 from shuanglu_cli.gateway import Gateway
 from shuanglu_cli.recording import Recording, assign_roles, read_channel, read_order, read_timeline, watch
-from shuanglu_cli.sending import UploadProgress, import_recording
+from shuanglu_cli.sending import Sent, UploadProgress, import_recording
 from shuanglu_cli.target import Target
 from shuanglu_cli.uploads import UploadDoor
 from shuanglu_stack.stack import EmbeddedStack
@@ -58,7 +58,7 @@ class Client:
     gateway: Gateway
     door: UploadDoor
 
-    def send(self, recording: Recording, progress: UploadProgress = lambda *_: None) -> Session:
+    def send(self, recording: Recording, progress: UploadProgress = lambda *_: None) -> Sent:
         """Import as another order, so that the same sample can be sent again; its session. Raises CliError."""
         return import_recording(self.gateway, self.door, as_another_order(recording), progress)
 

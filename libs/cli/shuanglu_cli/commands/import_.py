@@ -13,7 +13,6 @@ from rich.progress import TaskID
 
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.report.v1.report_service_pb2 import GetReportRequest, InspectionPhase
-from shuanglu.session.v1.session_pb2 import Session
 from shuanglu_cli.app import JsonFlag, app, command, target_of
 from shuanglu_cli.batch_run import Goal
 from shuanglu_cli.commands import batches
@@ -23,7 +22,7 @@ from shuanglu_cli.gateway import Gateway
 from shuanglu_cli.journal import Journal
 from shuanglu_cli.manifest import template
 from shuanglu_cli.recording import Recording, assign_roles, read_channel, read_order, read_timeline, watch
-from shuanglu_cli.sending import import_recording
+from shuanglu_cli.sending import Sent, import_recording
 from shuanglu_cli.terminal import as_dict, check_progress, err, out, print_json, upload_progress, verdict_exit_code
 from shuanglu_cli.uploads import UploadDoor
 
@@ -113,6 +112,8 @@ def import_(
     )
     with Gateway(target) as gateway, UploadDoor(target, pause=say_pause) as door:
         session = send(gateway, door, recording, visible=not as_json, journal_file=journal or journal_of(recording))
+        if session.before and not as_json:
+            err.print("this recording of this order was imported before; nothing is imported twice", highlight=False)
         if wait is False:
             return _accepted(session, as_json=as_json)
         if not as_json:
@@ -141,7 +142,7 @@ def journal_of(recording: Recording) -> Path:
 
 def send(
     gateway: Gateway, door: UploadDoor, recording: Recording, *, visible: bool, journal_file: Path | None = None
-) -> Session:
+) -> Sent:
     """Import with a bar for each file; with a journal an interrupted upload goes on. Raises CliError."""
     with upload_progress(visible=visible) as bars, Journal(journal_file, gateway.address) as journal:
         tasks: dict[str, TaskID] = {}
@@ -171,7 +172,7 @@ def follow(gateway: Gateway, session_id: str, timeout_s: float, *, visible: bool
     return report
 
 
-def _accepted(session: Session, *, as_json: bool) -> ExitCode:
+def _accepted(session: Sent, *, as_json: bool) -> ExitCode:
     if as_json:
         print_json({"session_id": session.session_id})
     else:
