@@ -15,7 +15,8 @@ REQUEST_HEADERS = (
 )
 ANSWER_HEADERS = (
     "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,location,content-range,etag,tus-resumable,tus-version,"
-    "tus-extension,tus-max-size,tus-checksum-algorithm,upload-offset,upload-length,upload-expires,upload-metadata,upload-concat"
+    "tus-extension,tus-max-size,tus-checksum-algorithm,upload-offset,upload-length,upload-expires,upload-metadata,"
+    "upload-concat,retry-after"
 )
 # Only what surely has not reached a service is tried again: no call is made twice.
 RETRY = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest
 from shuanglu.media.v1.media_events_pb2 import ImportRequested
+from shuanglu_common.access import Role
 from shuanglu_common.auth import Principal
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.clock import Clock
@@ -18,7 +19,13 @@ from shuanglu_common.errors import CallerError
 from shuanglu_media_ingest.domain import imports
 from shuanglu_media_ingest.domain.imports import ENDED, RETRYABLE, Import, ImportState, Plan
 from shuanglu_media_ingest.domain.reading import Probed
-from shuanglu_media_ingest.errors import AlreadyImported, ImportNotFound, ImportNotRetryable, ProbeTooSlow
+from shuanglu_media_ingest.errors import (
+    AlreadyImported,
+    ImportNotFound,
+    ImportNotRetryable,
+    ProbeTooSlow,
+    UploadNotFound,
+)
 from shuanglu_media_ingest.hashing import Hasher
 from shuanglu_media_ingest.held_uploads import HeldUploads
 from shuanglu_media_ingest.importing import cancelled_event
@@ -105,7 +112,7 @@ class Acceptance:
             nodes=nodes,
             inspection=session.inspection,
         )
-        uploads = [await self._files.uploads.find(principal.tenant, upload_id) for upload_id in plan.upload_ids]
+        uploads = [await self._own_upload(principal, upload_id) for upload_id in plan.upload_ids]
         key = await self._content_key(principal.tenant, session.order_id, plan, uploads)
         same = await self._desk.of_content(principal.tenant, key)
         if same is not None:
@@ -129,6 +136,13 @@ class Acceptance:
         kept = await self._keep(record, uploads)
         self._wake()
         return Accepted(kept) if kept.import_id == import_id else _duplicate(principal, kept, request.session_id)
+
+    async def _own_upload(self, principal: Principal, upload_id: str) -> Upload:
+        """As at the upload door: for who made it and for the tenant's administrators; else UploadNotFound."""
+        upload = await self._files.uploads.find(principal.tenant, upload_id)
+        if upload.subject != principal.subject and Role.ADMIN not in principal.roles:
+            raise UploadNotFound(upload_id=upload_id)
+        return upload
 
     async def find(self, principal: Principal, import_id: str) -> Import:
         """Raises ImportNotFound."""

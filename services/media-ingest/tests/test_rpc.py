@@ -15,6 +15,7 @@ from shuanglu.common.v1.types_pb2 import Participant, ParticipantRole
 from shuanglu.media.v1.import_service_pb2 import GetImportRequest, ImportRecordingRequest, ImportState
 from shuanglu.media.v1.media_events_pb2 import ImportRequested
 from shuanglu.media.v1.track_pb2 import TimelineNode
+from shuanglu_common.access import Role
 from shuanglu_common.auth import SessionHidden
 from shuanglu_common.errors import ShuangluError
 from shuanglu_media_ingest import errors
@@ -228,6 +229,13 @@ async def test_a_token_of_another_session_opens_nothing(bench: Bench, recording:
     found = await ask(bench, request, session_id="session-1")
     with calling_as(session_id="other"), pytest.raises(errors.ImportNotFound):
         await bench.rpc.GetImport(GetImportRequest(import_id=found.import_id), None)
+
+
+async def test_somebody_elses_upload_does_not_exist(bench: Bench, recording: bytes):
+    request = request_of(bench.upload(recording))
+    with pytest.raises(errors.UploadNotFound):
+        await ask(bench, request, subject="somebody")
+    assert await ask(bench, request, subject="somebody", role=Role.ADMIN)
 
 
 async def test_another_tenants_import_does_not_exist(bench: Bench, recording: bytes):
