@@ -19,6 +19,7 @@ from av.error import FFmpegError
 from shuanglu_media_ingest import file_heads
 from shuanglu_media_ingest.av_packets import Packets
 from shuanglu_media_ingest.domain import limits
+from shuanglu_media_ingest.domain.boxes import BoxError
 from shuanglu_media_ingest.domain.survey import PROMISE_S, Medium, Stream, Survey
 from shuanglu_media_ingest.errors import EmptyFile, FileDamaged, MoovMissing, NoMedia, NotARecording
 
@@ -58,7 +59,7 @@ def opened(path: Path) -> "Iterator[InputContainer]":
         raise (FileDamaged if file_heads.looks_like_media(path) else NotARecording) from error
     try:
         yield container
-    except (FFmpegError, OverflowError) as error:
+    except (FFmpegError, OverflowError, BoxError) as error:
         raise FileDamaged from error
     finally:
         container.close()

@@ -177,6 +177,8 @@ class Segmenter:
         chosen: Source
         try:
             chosen = self._carried(sources[0], stream, clock) if carried else self._copy(sources, part)
+            if chosen.init:
+                codecs.codec_string(chosen.init)
         except (FFmpegError, ValueError, BoxError):
             # The codec is known but this stream's configuration does not fit MP4.
             chosen, carried = self._copy(sources, part), False

@@ -15,7 +15,14 @@ _OBJECT_TYPES = {0x69: "mp4a.40.34", 0x6B: "mp4a.40.34"}  # MPEG-2 and MPEG-1 la
 
 
 def codec_string(init: bytes) -> str:
-    """RFC 6381 name of the track's codec, such as `avc1.42e01f`. Raises BoxError if there is no sample entry."""
+    """RFC 6381 name of the track's codec, such as `avc1.42e01f`. Raises BoxError if there is no sound sample entry."""
+    try:
+        return _codec_string(init)
+    except IndexError as error:
+        raise boxes.BoxError("the codec's configuration breaks off") from error
+
+
+def _codec_string(init: bytes) -> str:
     stsd = boxes.find(init, *_STSD)
     entry = next(boxes.split(stsd[_STSD_HEADER:]), None) if stsd else None
     if entry is None:
