@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn
@@ -15,12 +16,15 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from opentelemetry import trace
 
-from shuanglu_common.auth import CURRENT, TokenVerifier, authorise, bearer, is_open
-from shuanglu_common.errors import DOMAIN, DependencyError, InternalError, InvalidInput, ShuangluError
+from shuanglu_common.auth import CURRENT, TokenVerifier, authorise, bearer, current_principal, is_open
+from shuanglu_common.errors import DOMAIN, DependencyError, InternalError, InvalidInput, ShuangluError, TooMany
 from shuanglu_common.metrics import RPC_SECONDS
 from shuanglu_common.telemetry import extract, tracer
 
 MAX_MESSAGE_BYTES = 8 << 20
+MAX_RPCS = 512
+# Of one subject at one service: a page that watches has one, a program a few.
+MAX_STREAMS = 64
 LAST_WORD_S = 0.2
 # gRPC refuses trailers of more than 8 KiB. The message is percent-encoded (three bytes for one), the details are base64
 # and hold the message again.
@@ -37,6 +41,13 @@ class MessageUnreadable(InvalidInput):
 
     reason = "REQUEST_INVALID"
     help = "Build the request from the contracts in protos/."
+
+
+class TooManyStreams(TooMany):
+    """The subject has as many streams open as it may."""
+
+    reason = "TOO_MANY_STREAMS"
+    help = "请先关闭一些。Close some of them first."
 
 
 class CallTooSlow(DependencyError):
@@ -93,6 +104,7 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, verifier: TokenVerifier) -> None:
         """`verifier` checks the tokens."""
         self.verifier = verifier
+        self.streams: Counter[tuple[str, str]] = Counter()
 
     async def intercept_service(
         self,
@@ -135,14 +147,31 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         async def call(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             with watched(method, context) as outcome:
                 try:
-                    async for response in inner(self.admit(method, context, data, read), context):
-                        yield response
+                    request = self.admit(method, context, data, read)
+                    with self.one_more_stream():
+                        async for response in inner(request, context):
+                            yield response
                 except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
                     outcome.append(translate(method, error))
                 if outcome:
                     await abort(context, outcome[0])
 
         return call
+
+    @contextmanager
+    def one_more_stream(self) -> Iterator[None]:
+        """Counts the open streams of the caller. Raises TooManyStreams: nobody takes all places of a service."""
+        principal = current_principal()
+        key = (principal.tenant, principal.subject)
+        if self.streams[key] >= MAX_STREAMS:
+            raise TooManyStreams("打开的流过多。Too many streams are open.")
+        self.streams[key] += 1
+        try:
+            yield
+        finally:
+            self.streams[key] -= 1
+            if not self.streams[key]:
+                del self.streams[key]
 
     def admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any], data: bytes, read: Reader) -> Any:
         """The request, if token, role and session allow it.
@@ -231,7 +260,7 @@ async def start_server(
     server = grpc.aio.server(
         interceptors=[DoorInterceptor(verifier)],
         options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)],
-        maximum_concurrent_rpcs=512,
+        maximum_concurrent_rpcs=MAX_RPCS,
     )
     for register in registers:
         register(server)

@@ -39,7 +39,7 @@ from shuanglu_common.auth import (
 )
 from shuanglu_common.contracts import all_calls
 from shuanglu_common.errors import NotFound
-from shuanglu_common.grpc_server import DoorInterceptor, start_server
+from shuanglu_common.grpc_server import MAX_STREAMS, DoorInterceptor, start_server
 from shuanglu_common.http_server import PrincipalMiddleware, ops_app, start_http
 from shuanglu_common.settings import ServiceSettings
 
@@ -96,6 +96,8 @@ class Sessions(session_service_pb2_grpc.SessionServiceServicer):
 class Reports(report_service_pb2_grpc.ReportServiceServicer):
     async def WatchInspection(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         yield report_service_pb2.WatchInspectionResponse(observed=1)
+        if request.session_id == "long":
+            await asyncio.sleep(30)
         raise Missing("gone")
 
 
@@ -211,6 +213,30 @@ async def test_a_call_that_takes_too_long_says_so_before_the_caller_stops_listen
     stub = session_service_pb2_grpc.SessionServiceStub(channel)
     call = stub.CreateOrder(session_service_pb2.CreateOrderRequest(), metadata=bearer(token()), timeout=1)
     assert (await failure(call))[:2] == (grpc.StatusCode.DEADLINE_EXCEEDED, "SERVICE_TOO_SLOW")
+
+
+async def test_nobody_takes_all_places_of_a_service_with_streams(channel: grpc.aio.Channel) -> None:
+    stub = report_service_pb2_grpc.ReportServiceStub(channel)
+    request = report_service_pb2.WatchInspectionRequest(session_id="long")
+    held = [stub.WatchInspection(request, metadata=bearer(token()), timeout=20) for _ in range(MAX_STREAMS)]
+    assert [(await one.read()).observed for one in held] == [1] * MAX_STREAMS
+    refused = stub.WatchInspection(request, metadata=bearer(token()), timeout=5)
+    assert (await failure(refused.read()))[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+    other = stub.WatchInspection(request, metadata=bearer(token(sub="another")), timeout=5)
+    assert (await other.read()).observed == 1
+    other.cancel()
+    for one in held:
+        one.cancel()
+    for _ in range(50):
+        again = stub.WatchInspection(request, metadata=bearer(token()), timeout=5)
+        try:
+            assert (await again.read()).observed == 1
+            break
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(0.1)
+    else:
+        pytest.fail("the places of the ended streams were never free again")
+    again.cancel()
 
 
 async def test_an_error_that_repeats_a_long_text_still_arrives(channel: grpc.aio.Channel) -> None:
