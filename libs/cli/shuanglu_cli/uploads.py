@@ -95,7 +95,9 @@ class UploadDoor:
         stalled = 0
         with file.open("rb") as source, Chunks(source, CHUNK_BYTES) as chunks:
             while offset < size:
-                safe = self._send_chunk(url, chunks.at(offset))
+                chunk, started = chunks.at(offset), time.monotonic()
+                safe = self._send_chunk(url, chunk)
+                chunks.took(time.monotonic() - started)
                 stalled = 0 if safe > offset else stalled + 1
                 if stalled > len(RETRY_DELAYS_S):
                     raise Unreachable(

@@ -38,3 +38,17 @@ def test_a_file_that_cannot_be_read_is_told() -> None:
 
     with Chunks(Broken(DATA), 100) as chunks, pytest.raises(OSError, match="bad sector"):
         chunks.at(0)
+
+
+def test_chunks_grow_on_a_quick_line_and_shrink_on_a_slow_one() -> None:
+    with Chunks(io.BytesIO(bytes(10_000)), 100) as chunks:
+        sizes, offset = [], 0
+        for seconds in (0.1, 0.1, 0.1, 0.1, 9, 9, 9, 9, 1):
+            chunk = chunks.at(offset)
+            chunks.took(seconds)
+            sizes.append(len(chunk.data))
+            offset = chunk.end
+    # One chunk is always read ahead, with the size of that moment.
+    assert sizes[0] == 100
+    assert max(sizes) == 400
+    assert sizes[-1] == 100

@@ -14,6 +14,8 @@ from shuanglu_stack.process import Command
 BUCKET = "shuanglu"
 FORMAT_TIMEOUT_S = 30
 CACHE_MIB = 32
+# Of what is read ahead and written behind; 300 unless set, and then a file of gigabytes costs as much memory.
+BUFFER_MIB = 64
 
 
 def s3_command(data_dir: Path, logs_dir: Path, port: int, access_key: str, secret_key: str) -> Command:
@@ -23,14 +25,14 @@ def s3_command(data_dir: Path, logs_dir: Path, port: int, access_key: str, secre
     if not (folder / "formatted").exists():
         _format(folder, metadata, logs_dir / "s3-format.log")
     options = ("--no-usage-report", "--no-banner", "--backup-meta", "0", "--metrics", f"{LOOPBACK}:0")
-    cache = ("--cache-dir", "memory", "--cache-size", str(CACHE_MIB))
+    cache = ("--cache-dir", "memory", "--cache-size", str(CACHE_MIB), "--buffer-size", str(BUFFER_MIB))
     log = ("--log", str(logs_dir / "s3-access.log"))
     return Command(
         "s3",
         (_program(), "gateway", *options, *cache, *log, metadata, f"{LOOPBACK}:{port}"),
         logs_dir / "s3.log",
         data_dir,
-        env={"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key},
+        env={"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key, "GOGC": "50"},
     )
 
 
