@@ -6,7 +6,7 @@ Objects are immutable: a key is only ever written with the same content again. K
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu_common.clock import Clock
 from shuanglu_common.errors import DamagedData, DependencyError, NotFound
 from shuanglu_common.metrics import STORE_BYTES, STORE_SECONDS
-from shuanglu_common.sealing import SealBroken, Sealer, expiry_us
+from shuanglu_common.sealing import Sealer, expiry_us
 from shuanglu_common.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 # What an operator took out of the way; no tenant begins with an underscore.
 REMOVED = "_removed/"
 PART_BYTES = 8 << 20
-# Bytes that came or went wrong are moved again so often before they count as wrong in the store itself.
-MOVES = 3
+# Bytes that came or went wrong are moved again. Twice wrong in the same way is damage; each time otherwise a bad line.
+MOVES = 4
 # Threads of the adapter: a store that hangs must not take the threads that others of the process wait for.
 THREADS = 16
 CHUNK_BYTES = 256 << 10
@@ -137,6 +137,24 @@ def verify(ref: ObjectRef, data: bytes) -> bytes:
     return data
 
 
+async def undamaged(move: Callable[[], Awaitable[bytes]], check: Callable[[bytes], T]) -> T:
+    """What `check` makes of moved bytes; what it refuses is moved again.
+
+    Raises the error of `check` for bytes that are wrong twice in the same way, StoreUnavailable if they always differ.
+    """
+    wrong: set[bytes] = set()
+    for _ in range(MOVES):
+        data = await move()
+        try:
+            return check(data)
+        except DamagedData:
+            digest = hashlib.sha256(data).digest()
+            if digest in wrong:
+                raise
+            wrong.add(digest)
+    raise StoreUnavailable("what comes from the store is wrong in another way each time")
+
+
 class S3ObjectStore:
     """Any S3 API through boto3, in threads."""
 
@@ -189,11 +207,16 @@ class S3ObjectStore:
     async def send(self, operation: str, key: str, data: bytes, work: Callable[[], str]) -> str:
         """Repeat what sends bytes until the ETag says that they arrived; the ETag. Raises ChecksumWrong."""
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        for _ in range(MOVES):
-            etag = await self.call(operation, work)
-            if etag.strip('"') == md5:
-                return etag
-        raise ChecksumWrong("the store received other bytes", key=key)
+
+        async def sent() -> bytes:
+            return (await self.call(operation, work)).encode()
+
+        def checked(etag: bytes) -> str:
+            if etag.decode().strip('"') != md5:
+                raise ChecksumWrong("the store received other bytes", key=key)
+            return etag.decode()
+
+        return await undamaged(sent, checked)
 
     async def put_file(self, key: str, path: Path, progress: Callable[[int], None] | None = None) -> ObjectRef:
         """See ObjectStore. Parts of 8 MiB, each confirmed by its MD5."""
@@ -253,11 +276,8 @@ class S3ObjectStore:
         return total.hexdigest(), parts
 
     async def get(self, ref: ObjectRef) -> bytes:
-        """See ObjectStore. Bytes that do not fit are read again: they may have been damaged on the way."""
-        for _ in range(MOVES - 1):
-            with suppress(ChecksumWrong):
-                return verify(ref, await self.read(ref.key))
-        return verify(ref, await self.read(ref.key))
+        """See ObjectStore."""
+        return await undamaged(lambda: self.read(ref.key), lambda data: verify(ref, data))
 
     async def read(self, key: str) -> bytes:
         """See ObjectStore."""
@@ -449,19 +469,14 @@ class SealedStore:
         return data
 
     async def read(self, tenant: str, session_id: str, name: str) -> bytes | None:
-        """Open by name; None if it is missing or has expired. Raises SealBroken.
-
-        What does not open is read again: it may have been damaged on the way.
-        """
-        for left in reversed(range(MOVES)):
-            try:
-                sealed = await self.store.read(self.key(tenant, session_id, name))
-                data = self.sealer.open(tenant, session_id, name, sealed)
-                break
-            except ObjectMissing:
-                return None
-            except SealBroken:
-                if not left:
-                    raise
+        """Open by name; None if it is missing or has expired. Raises SealBroken."""
+        key = self.key(tenant, session_id, name)
+        try:
+            sealed, data = await undamaged(
+                lambda: self.store.read(key),
+                lambda sealed: (sealed, self.sealer.open(tenant, session_id, name, sealed)),
+            )
+        except ObjectMissing:
+            return None
         end = expiry_us(sealed)
         return None if end and end <= self.clock.now_us() else data

@@ -1,7 +1,7 @@
 import pytest
 
 from shuanglu_common.sealing import SealBroken, Sealer
-from shuanglu_common.store import ChecksumWrong, MemoryStore, ObjectMissing, SealedStore
+from shuanglu_common.store import ChecksumWrong, MemoryStore, ObjectMissing, SealedStore, StoreUnavailable
 
 
 class Clock:
@@ -59,26 +59,36 @@ async def test_an_expired_object_is_missing(sealed: SealedStore) -> None:
 
 
 class NoisyStore(MemoryStore):
-    """The first readings come back with a wrong byte, as over a bad line."""
+    """Readings come back with a wrong byte each: another one each time as over a bad line, or always the same."""
 
-    def __init__(self, wrong: int) -> None:
+    def __init__(self, wrong: int, *, same: bool) -> None:
         super().__init__()
         self.wrong = wrong
+        self.same = same
 
     async def read(self, key: str) -> bytes:
         data = await super().read(key)
         self.wrong -= 1
-        return data if self.wrong < 0 else bytes([data[0] ^ 1]) + data[1:]
+        at = 0 if self.same else self.wrong
+        return data if self.wrong < 0 else data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-async def test_a_sealed_object_that_was_damaged_on_its_way_is_read_again() -> None:
-    kept = SealedStore(NoisyStore(2), Sealer(b"k" * 32), Clock())
-    ref = await kept.put("bank", "s1", "note", b"text")
-    assert await kept.get("bank", "s1", ref) == b"text"
+async def note_through(store: MemoryStore) -> bytes:
+    kept = SealedStore(store, Sealer(b"k" * 32), Clock())
+    return await kept.get("bank", "s1", await kept.put("bank", "s1", "note", b"text"))
 
 
-async def test_a_sealed_object_that_is_damaged_every_time_is_damaged() -> None:
-    kept = SealedStore(NoisyStore(9), Sealer(b"k" * 32), Clock())
-    ref = await kept.put("bank", "s1", "note", b"text")
+async def test_an_object_that_was_damaged_on_its_way_is_read_again() -> None:
+    assert await note_through(NoisyStore(3, same=False)) == b"text"
+
+
+async def test_an_object_that_is_wrong_twice_in_the_same_way_is_damaged() -> None:
+    store = NoisyStore(9, same=True)
     with pytest.raises(SealBroken):
-        await kept.get("bank", "s1", ref)
+        await note_through(store)
+    assert store.wrong == 7
+
+
+async def test_a_line_that_damages_everything_is_an_outage() -> None:
+    with pytest.raises(StoreUnavailable):
+        await note_through(NoisyStore(9, same=False))

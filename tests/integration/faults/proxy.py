@@ -138,7 +138,7 @@ class FaultProxy:
                     await writer.drain()
                 raise ConnectionAbortedError
             if b"HTTP/1.1\r\n" not in data and self._strikes(Fault.DAMAGES_REQUESTS):
-                data = _flipped(data, len(data) // 2)
+                data = self._flipped(data, 0)
             upstream.write(data)
             await upstream.drain()
         raise ConnectionAbortedError
@@ -148,7 +148,7 @@ class FaultProxy:
             await self._hold()
             body = data.find(HEAD_END) + len(HEAD_END) if data.startswith(b"HTTP/1.1 ") else 0
             if body < len(data) and self._strikes(Fault.DAMAGES_ANSWERS):
-                data = _flipped(data, (body + len(data)) // 2)
+                data = self._flipped(data, body)
             if body < len(data) and self._strikes(Fault.TRUNCATES):
                 writer.write(data[: (body + len(data)) // 2])
                 with suppress(ConnectionError):
@@ -165,6 +165,7 @@ class FaultProxy:
         while self._mode.fault is Fault.HANGS:  # noqa: ASYNC110 - another thread ends it
             await asyncio.sleep(SLOW_S)
 
-
-def _flipped(data: bytes, at: int) -> bytes:
-    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+    def _flipped(self, data: bytes, start: int) -> bytes:
+        """With another bit somewhere from `start` on: noise is never twice the same."""
+        at = self._chance.randrange(start, len(data))
+        return data[:at] + bytes([data[at] ^ 1 << self._chance.randrange(8)]) + data[at + 1 :]
