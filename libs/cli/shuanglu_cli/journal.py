@@ -24,7 +24,7 @@ class Done:
 
     session_id: str = ""
     import_id: str = ""
-    uploads: dict[str, str] = field(default_factory=dict)  # tus URL by the file's SHA-256
+    uploads: dict[str, str] = field(default_factory=dict)  # tus URL by the file's place and SHA-256
 
 
 class Journal:
@@ -83,9 +83,9 @@ class Journal:
         """A session is there for it."""
         self._add({"key": key, "session_id": session_id})
 
-    def uploading(self, key: str, sha256: str, url: str) -> None:
+    def uploading(self, key: str, name: str, url: str) -> None:
         """A file goes to this URL; empty: it went away."""
-        self._add({"key": key, "file": sha256, "url": url})
+        self._add({"key": key, "file": name, "url": url})
 
     def accepted(self, key: str, session_id: str, import_id: str) -> None:
         """It is in the queue, or was imported before."""

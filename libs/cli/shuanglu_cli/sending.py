@@ -112,20 +112,23 @@ class Sender:
 
     def _upload_all(self, key: str, recording: Recording, progress: UploadProgress) -> tuple[list[str], bool]:
         """Upload ids of files and photo; and whether any of them was begun by an earlier run."""
-        files = [file for file, _ in recording.files] + ([recording.id_photo] if recording.id_photo else [])
-        done = [self._upload(key, file, progress) for file in files]
+        done = [self._upload(key, name, file, progress) for name, file in self._named(recording)]
         return [upload_id_of(url) for url, _ in done], any(resumed for _, resumed in done)
 
-    def _upload(self, key: str, file: Path, progress: UploadProgress) -> tuple[str, bool]:
-        """URL of a complete upload of the file."""
+    def _named(self, recording: Recording) -> list[tuple[str, Path]]:
+        """Files and photo, named by their place and content: two of them may hold the same bytes."""
+        files = [file for file, _ in recording.files] + ([recording.id_photo] if recording.id_photo else [])
+        return [(f"{number} {self._journal.digest(file, sha256_of)}", file) for number, file in enumerate(files)]
+
+    def _upload(self, key: str, name: str, file: Path, progress: UploadProgress) -> tuple[str, bool]:
+        """URL of a complete upload of the file; `name` is the one in the journal."""
         size = file.stat().st_size
-        sha256 = self._journal.digest(file, sha256_of)
-        url = self._journal.of(key).uploads.get(sha256, "")
+        url = self._journal.of(key).uploads.get(name, "")
         offset = self._patiently(lambda: self._door.offset(url)) if url else None
         resumed = offset is not None
         if offset is None:
             url, offset = self._patiently(lambda: self._door.create(file)), 0
-            self._journal.uploading(key, sha256, url)
+            self._journal.uploading(key, name, url)
         start = offset
         # After a break the door says by itself where it stands.
         self._patiently(lambda: self._door.send(file, url, lambda safe: progress(file.name, safe, size), start))
@@ -162,9 +165,8 @@ class Sender:
         self._forget(key, recording)
 
     def _forget(self, key: str, recording: Recording) -> None:
-        files = [file for file, _ in recording.files] + ([recording.id_photo] if recording.id_photo else [])
-        for file in files:
-            self._journal.uploading(key, self._journal.digest(file, sha256_of), "")
+        for name, _ in self._named(recording):
+            self._journal.uploading(key, name, "")
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Again while a service is away or busy, as long as our patience lasts. Raises CliError."""

@@ -140,6 +140,26 @@ def test_the_session_has_everybody_once(gateway: Gateway, services: Services, re
     assert (request.order_id, request.channel) == ("o-1", Channel.CHANNEL_REMOTE)
 
 
+def test_two_files_with_the_same_bytes_are_two_uploads(
+    gateway: Gateway, services: Services, recording: Recording
+) -> None:
+    assert recording.files[0][0].read_bytes() == recording.files[1][0].read_bytes()
+    import_recording(gateway, FakeDoor(), recording)
+    (request,) = services.imports
+    assert len({file.upload_id for file in request.files}) == 2
+
+
+def test_the_same_recording_asks_for_the_same_session_again(
+    gateway: Gateway, services: Services, recording: Recording
+) -> None:
+    import_recording(gateway, FakeDoor(), recording)
+    import_recording(gateway, FakeDoor(), recording)
+    recording.files[0][0].write_bytes(b"other bytes")
+    import_recording(gateway, FakeDoor(), recording)
+    first, second, third = (request.idempotency_key for request in services.sessions)
+    assert first == second != third
+
+
 def test_refused_files_are_given_up_at_once(gateway: Gateway, services: Services, recording: Recording) -> None:
     services.refuse = "not a recording"
     door = FakeDoor()

@@ -33,9 +33,10 @@ class PostgresImports:
         statement = statement.on_conflict_do_nothing(index_elements=["tenant", "import_id"])
         try:
             async with self._database.transaction() as connection:
-                made = await connection.execute(statement.returning(IMPORTS.c.import_id))
-                if made.first() is not None:
+                made = (await connection.execute(statement.returning(IMPORTS))).mappings().first()
+                if made is not None:
                     await self._database.outbox.add(connection, event)
+                    return import_of(dict(made))
         except IntegrityError as error:
             # The index `one_import_a_session` or `one_import_a_recording`.
             same = await self.of_content(record.tenant, record.content_key)
