@@ -142,7 +142,7 @@ class Packets:
             return True
         size = self._nal_sizes[index]
         if size:
-            return not payload.has_whole_units(packet, size)
+            return not payload.has_whole_units(memoryview(packet), size)
         return index in self._adts and not payload.is_whole_adts(bytes(packet))
 
     def _suspect_all(self) -> None:

@@ -32,11 +32,15 @@ class Source(Protocol):
     """Where a track's packets come from."""
 
     derived: bool
-    init: bytes | None  # known when the first unit is out
     width: int
     height: int
     shown: "array[int]"  # when each unit is presented
     undecodable: int  # packets that a decoder did not take
+
+    @property
+    def init(self) -> bytes | None:
+        """The init segment; known when the first unit is out."""
+        ...
 
     def take(self, packet: "av.Packet[Any]") -> list[Unit]:
         """Units that the packet gives, in decode order."""
