@@ -20,6 +20,7 @@ from shuanglu.media.v1.media_events_pb2 import ImportFailed, RecordingCompleted,
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.errors import ShuangluError
 from shuanglu_common.store import ObjectStore, SealedStore
+from shuanglu_common.telemetry import tracer
 from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain import imports
 from shuanglu_media_ingest.domain.imports import Import, SourceFile
@@ -71,10 +72,14 @@ class Importer:
         self._pressure, self._settle = outside.pressure, outside.settle
 
     async def run(self, record: Import) -> None:
-        """Bring an import that is in hand to its end. Raises DependencyError if it must be tried again."""
+        """Bring an import that is in hand to its end. Raises DependencyError if it must be tried again.
+
+        The trace of all that follows begins here: between the request and this the import waited in a table.
+        """
         started = time.monotonic()
         try:
-            await self._take_in(record)
+            with tracer().start_as_current_span("import"):
+                await self._take_in(record)
             metrics.IMPORTS.labels("stored").inc()
         except REFUSALS as error:
             await self._refuse(record, error)
