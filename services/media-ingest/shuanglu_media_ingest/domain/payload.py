@@ -50,10 +50,10 @@ def has_whole_units(data: "bytes | memoryview", size: int) -> bool:
     at, end = 0, len(view)
     while at < end:
         length = int.from_bytes(view[at : at + size], "big")
-        if at + size > end or length > end - at - size:
-            return False
         if length == 0:
             return not any(view[at:])
+        if length > end - at - size:
+            return False
         at += size + length
     return True
 
