@@ -6,10 +6,10 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from asr_bench import Bench, listen
 from asr_media import MODELS, Cmaf, encoded, tone
 from local_ears import LocalEars
 from prometheus_client import REGISTRY
-from test_handlers import Bench, listen
 
 from shuanglu_asr.ears import STEP_SEGMENTS, CellEars, Ears, batches, ears_cell
 from shuanglu_asr.errors import SoundUnreadable

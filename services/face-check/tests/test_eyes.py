@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from face_check_bench import Bench
 from face_check_media import MODELS, Cmaf
 from local_eyes import LocalEyes
 from prometheus_client import REGISTRY
-from test_handlers import Bench
 
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.cell.models import InferenceFailed, ModelCell, ModelsAway
