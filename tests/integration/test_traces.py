@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from shuanglu_stack import EmbeddedStack
 from shuanglu_stack.sampling import client_of, sample_recording
 
-THREAD = {"media-ingest", "face-check", "asr", "quality", "report"}
+THREAD = {"gateway", "media-ingest", "face-check", "asr", "quality", "report"}
 
 
 class Collector:

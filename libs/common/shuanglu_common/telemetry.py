@@ -10,6 +10,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 # OTLP/HTTP (OpenTelemetry protocol specification): where a collector takes traces.
 TRACES_PATH = "/v1/traces"
+# W3C Trace Context: the header that names trace and span.
+TRACE_PARENT = "traceparent"
 
 
 def start(service: str, otlp_endpoint: str) -> TracerProvider:

@@ -16,6 +16,7 @@ from shuanglu_common.auth import Principal
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.clock import Clock
 from shuanglu_common.errors import CallerError
+from shuanglu_common.telemetry import TRACE_PARENT, inject
 from shuanglu_media_ingest.domain import imports
 from shuanglu_media_ingest.domain.imports import ENDED, RETRYABLE, Import, ImportState, Plan
 from shuanglu_media_ingest.domain.reading import Probed
@@ -132,6 +133,7 @@ class Acceptance:
             content_key=key,
             upload_bytes=upload_bytes,
             small=upload_bytes <= self._manners.small_bytes,
+            trace_parent=inject().get(TRACE_PARENT, ""),
         )
         kept = await self._keep(record, uploads)
         self._wake()

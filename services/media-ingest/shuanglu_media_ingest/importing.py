@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Self
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu.media.v1.media_events_pb2 import ImportFailed, RecordingCompleted, TrackStored
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.errors import ShuangluError
 from shuanglu_common.store import ObjectStore, SealedStore
-from shuanglu_common.telemetry import tracer
+from shuanglu_common.telemetry import TRACE_PARENT, extract, tracer
 from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain import imports
 from shuanglu_media_ingest.domain.imports import Import, SourceFile
@@ -72,13 +73,12 @@ class Importer:
         self._pressure, self._settle = outside.pressure, outside.settle
 
     async def run(self, record: Import) -> None:
-        """Bring an import that is in hand to its end. Raises DependencyError if it must be tried again.
-
-        The trace of all that follows begins here: between the request and this the import waited in a table.
-        """
+        """Bring an import that is in hand to its end. Raises DependencyError if it must be tried again."""
         started = time.monotonic()
         try:
-            with tracer().start_as_current_span("import"):
+            # Between the request and this the import waited in a table, and its trace with it.
+            asked = extract({TRACE_PARENT: record.trace_parent})
+            with tracer().start_as_current_span("import", asked, SpanKind.CONSUMER):
                 await self._take_in(record)
             metrics.IMPORTS.labels("stored").inc()
         except REFUSALS as error:

@@ -68,9 +68,7 @@ class Files:
         """All segments of a file that was examined, each track before its first one, at last what ended how."""
         assert self.plan is not None  # noqa: S101 - examined before
         offset_ms = self.plan.files[index].offset_ms
-        segmenter = Segmenter(
-            self.paths[index], self.surveys[index], self.parts[index], self.names[index], offset_ms
-        )
+        segmenter = Segmenter(self.paths[index], self.surveys[index], self.parts[index], self.names[index], offset_ms)
         with hunger_told():
             for piece in segmenter.pieces():
                 if piece.index == 1:

@@ -50,6 +50,7 @@ IMPORTS = Table(
     Column("lease", String(32), nullable=False),  # of the worker that has it; empty if none has
     Column("beat", BigInteger, nullable=False),  # changes while the worker lives
     Column("cancel_requested", Boolean, nullable=False),
+    Column("trace_parent", String(64), nullable=False),  # of the request, so that one trace leads to the report
     schema=SCHEMA,
 )
 SHARES = Table(
@@ -103,6 +104,7 @@ def import_of(row: Mapping[str, Any]) -> Import:
         outages=row["outages"],
         waiting_for=row["waiting_for"],
         lease=row["lease"],
+        trace_parent=row["trace_parent"],
     )
 
 
@@ -133,4 +135,5 @@ def values_of(record: Import) -> dict[str, Any]:
         "lease": "",
         "beat": 0,
         "cancel_requested": False,
+        "trace_parent": record.trace_parent,
     }

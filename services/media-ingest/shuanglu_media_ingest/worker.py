@@ -27,6 +27,7 @@ from shuanglu_media_ingest.ports import Pressure
 
 POLL_S = 1.0
 LENGTHS_EVERY_S = 5.0
+TIDY_S = 2.0
 
 log = structlog.get_logger()
 
@@ -144,6 +145,9 @@ class ImportWorker:
         stop = asyncio.create_task(self._until_stopped(stopping))
         try:
             await asyncio.wait([task, beating, stop], return_when=asyncio.FIRST_COMPLETED)
+            if beating.done() and beating.result() is Answer.LOST:
+                # It may have ended a moment ago, and is tidying up.
+                await asyncio.wait([task], timeout=TIDY_S)
             if not task.done():
                 task.cancel()
             (error,) = await asyncio.gather(task, return_exceptions=True)

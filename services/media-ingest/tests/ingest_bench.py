@@ -14,10 +14,10 @@ from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, SourceF
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.sealing import Sealer
 from shuanglu_common.store import MemoryStore, SealedStore
-from shuanglu_media_ingest.domain import imports
-from shuanglu_media_ingest.domain.imports import Import, ImportState, Plan
 from shuanglu_media_ingest.accepting import Acceptance, Files, Manners
 from shuanglu_media_ingest.batching import Batching
+from shuanglu_media_ingest.domain import imports
+from shuanglu_media_ingest.domain.imports import Import, ImportState, Plan
 from shuanglu_media_ingest.hashing import Hasher
 from shuanglu_media_ingest.held_uploads import HeldUploads
 from shuanglu_media_ingest.importing import Importer, Outside

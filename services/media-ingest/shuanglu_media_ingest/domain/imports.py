@@ -157,6 +157,7 @@ class Import:
     outages: int = 0  # in a row
     waiting_for: str = ""  # reason of the last outage, while it waits
     lease: str = ""  # of the worker that has it in hand
+    trace_parent: str = ""  # W3C trace context of the request; the work goes on in its trace
 
     @property
     def run_id(self) -> str:
