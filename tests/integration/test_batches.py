@@ -344,9 +344,12 @@ def test_a_cancelled_batch_leaves_nothing_and_can_be_retried(
 
 
 def test_an_import_in_work_is_cancelled_in_the_middle(
-    small_stack: EmbeddedStack, caller: Client, tiny: bytes, tmp_path: Path
+    small_stack: EmbeddedStack, caller: Client, tmp_path: Path
 ) -> None:
-    (file,) = write_files(tmp_path, tiny, 1, pad=100 << 20)
+    """A codec that has to be encoded anew keeps a worker busy for a while."""
+    file = tmp_path / "long.avi"
+    picture = ("-f", "lavfi", "-i", "testsrc=size=640x480:rate=25:duration=120", "-c:v", "mpeg4", "-q:v", "10")
+    subprocess.run(["ffmpeg", "-v", "error", *picture, str(file)], check=True, timeout=60)
     imports = caller.gateway.imports
     accepted = caller.gateway.call(imports.ImportRecording, prepared(caller, recording_of(1, file, "MIDDLE")))
     import_id = getattr(accepted, "import").import_id
@@ -356,11 +359,13 @@ def test_an_import_in_work_is_cancelled_in_the_middle(
         return getattr(caller.gateway.call(imports.GetImport, request), "import")
 
     deadline = time.monotonic() + WAIT_S
-    while state().state != pb.ImportState.IMPORT_STATE_STORING:
-        assert time.monotonic() < deadline
+    while (seen := state()).state != pb.ImportState.IMPORT_STATE_STORING:
+        assert seen.state == pb.ImportState.IMPORT_STATE_ACCEPTED, seen
+        assert time.monotonic() < deadline, seen
     caller.gateway.call(imports.CancelImport, pb.CancelImportRequest(import_id=import_id))
-    while state().state != pb.ImportState.IMPORT_STATE_CANCELLED:
-        assert time.monotonic() < deadline
+    while (seen := state()).state != pb.ImportState.IMPORT_STATE_CANCELLED:
+        assert seen.state == pb.ImportState.IMPORT_STATE_STORING, seen
+        assert time.monotonic() < deadline, seen
         time.sleep(0.1)
     assert objects_of(small_stack, state().session_id) == []
 
