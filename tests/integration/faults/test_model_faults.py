@@ -57,6 +57,13 @@ class Wrong:
             found = re.search(f"^{re.escape(sample)} (.+)$", answer.read().decode(), re.MULTILINE)
         return float(found.group(1)) if found else 0.0
 
+    def put_right(self) -> None:
+        """The right file, and a worker that found it by itself."""
+        if not self.model.is_symlink():
+            self.model.unlink()
+            self.model.symlink_to(ROOT / "build" / "models" / WRONG)
+        until(http_ok(self.stack.ports["asr-ops"], "/readyz"))
+
     def cells(self, service: str) -> list[int]:
         """Child processes of a service."""
         return children_of(self.stack.service_pids()[service][0])
@@ -95,9 +102,7 @@ def test_a_model_with_a_wrong_hash_is_unsure_and_alarmed_and_the_worker_recovers
     assert report.verdict == Outcome.OUTCOME_UNSURE
     assert wrong.counted("asr", 'shuanglu_asr_failures_total{reason="MODEL_UNUSABLE"}') > 0
     assert wrong.stack.unready() == ["asr"]
-    wrong.model.unlink()
-    wrong.model.symlink_to(ROOT / "build" / "models" / WRONG)
-    until(http_ok(wrong.stack.ports["asr-ops"], "/readyz"))
+    wrong.put_right()
     mended = wrong.report("right-hash")
     assert outcomes(mended, SPEECH_CHECKS) != {Outcome.OUTCOME_UNSURE}
     assert outcomes(mended, {"coverage"}) == {Outcome.OUTCOME_PASS}
@@ -105,6 +110,7 @@ def test_a_model_with_a_wrong_hash_is_unsure_and_alarmed_and_the_worker_recovers
 
 @pytest.mark.timeout(300)
 def test_a_hanging_inference_is_ended_and_done_again(wrong: Wrong) -> None:
+    wrong.put_right()
     ended = 'shuanglu_cell_ended_total{cause="timeout",cell="eyes"}'
     before = wrong.counted("face-check", ended)
     (cell,) = wrong.cells("face-check")
@@ -117,6 +123,7 @@ def test_a_hanging_inference_is_ended_and_done_again(wrong: Wrong) -> None:
 
 @pytest.mark.timeout(300)
 def test_an_inference_that_crashes_every_time_is_unsure_and_the_next_recording_is_examined(wrong: Wrong) -> None:
+    wrong.put_right()
     crashed = 'shuanglu_face_check_failures_total{reason="INFERENCE_CRASHED"}'
     loading_bytes = peak_of_a_fresh_child(wrong)
     with crashing(wrong, loading_bytes + WORK_BYTES, lambda: wrong.counted("face-check", crashed) > 0):
