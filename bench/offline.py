@@ -22,7 +22,8 @@ from shuanglu_stack.stack import EmbeddedStack, StackOptions
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ("signaling", "media-ingest", "face-check", "asr", "quality", "report")
 MIB = 1 << 20
-MEMORY_MIB = {"face-check": 400, "asr": 700}
+# With their child processes, each with its own peak.
+MEMORY_MIB = {"face-check": 400, "asr": 700, "media-ingest": 350}
 MEMORY_OTHER_MIB = 200
 
 

@@ -118,9 +118,7 @@ def test_the_same_names_mean_another_recording_in_another_link(links: list[Link]
     assert len(set(sounds)) == len(links)
 
 
-@pytest.mark.parametrize(
-    "track", ["customer-video", "agent-audio", "shared-audi", "SHARED-AUDIO", "*", "."]
-)
+@pytest.mark.parametrize("track", ["customer-video", "agent-audio", "shared-audi", "SHARED-AUDIO", "*", "."])
 def test_a_link_knows_its_own_tracks_alone(track: str, links: list[Link], web: httpx.Client) -> None:
     assert web.get(links[0].path("init.mp4", track=track)).status_code == 404
 

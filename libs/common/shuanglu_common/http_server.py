@@ -89,7 +89,7 @@ async def start_http(app: ASGIApp, host: str, port: int) -> tuple[Server, asynci
         log_config=None,
         access_log=False,
         lifespan="off",
-        h11_max_incomplete_event_size=64 << 10,
+        http="httptools",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
@@ -193,12 +193,15 @@ class UploadDoor:
         digest = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
         room = writer.upload.length - writer.upload.offset
 
-        def keep(block: bytearray) -> None:
+        def keep(block: Block) -> None:
+            for chunk in block.chunks:
+                if digest:
+                    digest.update(chunk)
+                writer.write(chunk)
+            metrics.UPLOADED_BYTES.inc(block.size)
             if digest:
-                digest.update(block)
-            writer.write(block)
-            metrics.UPLOADED_BYTES.inc(len(block))
-            if not digest:
+                writer.sync()
+            else:
                 writer.checkpoint(self._expiry())
 
         # A block is hashed and written while the next one arrives; never more than one.
@@ -206,7 +209,7 @@ class UploadDoor:
         keeping.set_result(None)
         try:
             async for block in _blocks(request, self._limits.pace()):
-                room -= len(block)
+                room -= block.size
                 await keeping
                 if room < 0:
                     raise TooLarge("the body is longer than the rest of the upload")
@@ -327,21 +330,34 @@ def _state(upload: Upload) -> dict[str, str]:
     }
 
 
-async def _blocks(request: Request, pace: Pace) -> AsyncIterator[bytearray]:
+@dataclass(slots=True)
+class Block:
+    """Bytes as they arrived, not copied together."""
+
+    chunks: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, chunk: bytes) -> None:
+        """At the end."""
+        self.chunks.append(chunk)
+        self.size += len(chunk)
+
+
+async def _blocks(request: Request, pace: Pace) -> AsyncIterator[Block]:
     """The body in checkpoints. What has arrived comes first, then ClientDisconnect or UploadTooSlow."""
-    block, more = bytearray(), True
+    block, more = Block(), True
     try:
         while more:
             chunk, more = await _chunk(request, pace)
-            block += chunk
-            if len(block) >= CHECKPOINT_BYTES:
+            block.add(chunk)
+            if block.size >= CHECKPOINT_BYTES:
                 yield block
-                block = bytearray()
+                block = Block()
     except (ClientDisconnect, UploadTooSlow):
-        if block:
+        if block.size:
             yield block
         raise
-    if block:
+    if block.size:
         yield block
 
 

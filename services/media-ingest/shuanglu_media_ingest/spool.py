@@ -222,6 +222,11 @@ class Writer:
             self.drop()
             raise
 
+    def sync(self) -> None:
+        """Have the disk take what was written, so that the checkpoint need not wait for all of it. Raises DiskFull."""
+        with _disk_full_is_told():
+            os.fdatasync(self._file.fileno())
+
     def drop(self) -> None:
         """Give the room of bytes after the last checkpoint back."""
         with suppress(OSError):
