@@ -33,16 +33,21 @@ Functions = Mapping[str, Callable[..., Any]]
 
 
 def main() -> None:
-    """Serves the socket whose number is the one argument."""
-    with socket.socket(fileno=int(sys.argv[1])) as channel:
-        try:
-            job = receive(channel)
-            confine(CellLimits(**job["limits"]), job["parent"])
-            Server(channel).serve(job["module"], job["arguments"])
-        except (EOFError, ConnectionError):
-            return
-        except MemoryError:
-            os._exit(EXIT_MEMORY)
+    """Serves the socket whose number is the one argument.
+
+    It ends at once: a channel that is closed long before the process is gone looks like a child that clings to life.
+    """
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    try:
+        job = receive(channel)
+        confine(CellLimits(**job["limits"]), job["parent"])
+        Server(channel).serve(job["module"], job["arguments"])
+    except (EOFError, ConnectionError):
+        os._exit(0)
+    except MemoryError:
+        os._exit(EXIT_MEMORY)
+    except Exception:  # noqa: BLE001 - nobody reads a traceback here
+        os._exit(1)
 
 
 class Server:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -25,6 +26,8 @@ REAP_S = 3.0
 REAP_STEP_S = 0.005
 # A child that dies of SIGSEGV or SIGABRT this close to its bound died of missing memory.
 NEAR_LIMIT = 0.8
+# The kernel counts the pages of a process for each processor by itself, and does not always add them up.
+COUNTED_AMISS_BYTES = 8 << 20
 _MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 
@@ -49,6 +52,15 @@ class CellSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """Exit code (negative: the signal), peak of resident memory, and whether it only ended when it was killed."""
+
+    exit_code: int
+    peak_bytes: int
+    clung: bool
+
+
 class CellProcess:
     """A child and its channel. One exchange at a time."""
 
@@ -60,7 +72,7 @@ class CellProcess:
         self.spec = spec
         self.opened: Any = None
         self.ended = False
-        self._ending: asyncio.Future[Any] | None = None
+        self._ending: asyncio.Future[CellFailed | None] | None = None
         self._reasons = {error.reason: error for error in spec.errors}
         self._oom_kills = _oom_kills()
         self._channel, theirs = socket.socketpair()
@@ -74,6 +86,8 @@ class CellProcess:
                 env={**environment(), **spec.environment},
                 start_new_session=True,
             )
+        # Linux does not begin a child's peak at 0 but at ours: until it has its own program, it has our memory.
+        self._inherited_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self._channel.setblocking(False)
         CELLS_STARTED.labels(spec.name).inc()
         CELLS_ALIVE.labels(spec.name).inc()
@@ -117,13 +131,11 @@ class CellProcess:
 
     async def end(self) -> None:
         """Kill it, if it is not gone already, and reap it."""
-        if not self.ended:
-            await asyncio.shield(self._end("closed"))
+        await self._end("closed")
 
     def _unexpected(self) -> None:
         """It ended, or speaks without being asked."""
-        asyncio.get_running_loop().remove_reader(self._channel.fileno())
-        self._ending = asyncio.ensure_future(self._end(None))
+        self._begin_to_end(None)
 
     async def _last(self, request: Any, timeout_s: float) -> Any:
         async def exchange() -> tuple[bool, Any]:
@@ -202,22 +214,29 @@ class CellProcess:
 
     async def _failed(self, error: CellFailed | None) -> CellFailed:
         """End the child; the error to raise: what the caller saw, else what its end tells."""
-        return await asyncio.shield(self._end(error)) or CellCrashed("it was closed meanwhile")
+        told = await self._end(error)
+        return error or told or CellCrashed("it was closed meanwhile")
 
     async def _end(self, why: "CellFailed | str | None") -> CellFailed | None:
-        if self.ended:
-            return why if isinstance(why, CellFailed) else None
-        self.ended = True
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._channel.fileno())
-        self._channel.close()
-        if why is not None:
-            self._kill()
-        exit_code, peak_bytes = await loop.run_in_executor(None, self._reaped)
+        """Wait until it is gone, however it came to that; what the first who saw it learned of it."""
+        return await asyncio.shield(self._ending or self._begin_to_end(why))
+
+    def _begin_to_end(self, why: "CellFailed | str | None") -> "asyncio.Future[CellFailed | None]":
+        if self._ending is None:
+            self.ended = True
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            self._channel.close()
+            if why is not None:
+                self._kill()
+            self._ending = asyncio.ensure_future(self._gone(why))
+        return self._ending
+
+    async def _gone(self, why: "CellFailed | str | None") -> CellFailed | None:
+        end = await asyncio.get_running_loop().run_in_executor(None, self._reaped)
         CELLS_ALIVE.labels(self.spec.name).dec()
         error = why if isinstance(why, CellFailed) else None
         if why is None:
-            error = self._told(exit_code, peak_bytes)
+            error = self._told(end)
         CELLS_ENDED.labels(self.spec.name, error.cause if error else "closed").inc()
         return error
 
@@ -225,37 +244,49 @@ class CellProcess:
         """Not Popen's own, which reaps a child that it finds dead, and with it what its end tells."""
         os.kill(self.pid, signal.SIGKILL)
 
-    def _reaped(self) -> tuple[int, int]:
-        """Exit code and peak of resident memory. A child that gave up its channel but does not end is killed."""
+    def _reaped(self) -> _Ended:
+        """How it ended. A child that gave up its channel but does not end is killed."""
         until = time.monotonic() + REAP_S
+        clung = False
         while True:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
                 break
             if time.monotonic() > until:
+                clung = True
                 self._kill()
                 _, status, usage = os.wait4(self.pid, 0)
                 break
             time.sleep(REAP_STEP_S)
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        return self._process.returncode, usage.ru_maxrss * 1024
+        return _Ended(self._process.returncode, usage.ru_maxrss * 1024, clung)
 
-    def _told(self, exit_code: int, peak_bytes: int) -> CellFailed:
-        """What the end of a child that nobody ended tells."""
-        starved = bool(self.spec.limits.memory_bytes) and peak_bytes > NEAR_LIMIT * self.spec.limits.memory_bytes
-        killed_by = -exit_code
+    def _starved(self, peak_bytes: int) -> bool:
+        """Whether it came near its bound. A peak that may be our own, from before its program began, says nothing."""
+        most = self.spec.limits.memory_bytes
+        return bool(most) and peak_bytes > max(NEAR_LIMIT * most, self._inherited_bytes + COUNTED_AMISS_BYTES)
+
+    def _told(self, end: _Ended) -> CellFailed:
+        """What the end of a child tells that nobody ended for another reason."""
+        exit_code, killed_by = end.exit_code, -end.exit_code
+        if killed_by == signal.SIGKILL:
+            return self._told_by_kill(end)
         if exit_code == child.EXIT_MEMORY:
             return CellMemory("it ran out of memory")
-        if killed_by == signal.SIGKILL and _oom_kills() > self._oom_kills:
-            return CellMemory("the machine ran out of memory")
-        if killed_by in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS) and starved:
+        if killed_by in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS) and self._starved(end.peak_bytes):
             return CellMemory("it died near its memory limit")
         if killed_by == signal.SIGXCPU:
             return CellTimeout("it used up its core-seconds")
-        if killed_by == signal.SIGKILL:
-            return CellKilled("it was killed from outside")
         name = signal.Signals(killed_by).name if exit_code < 0 else f"exit code {exit_code}"
         return CellCrashed(f"it ended by {name}")
+
+    def _told_by_kill(self, end: _Ended) -> CellFailed:
+        """Who killed it."""
+        if end.clung:
+            return CellCrashed("it gave up its channel and did not end")
+        if _oom_kills() > self._oom_kills:
+            return CellMemory("the machine ran out of memory")
+        return CellKilled("it was killed from outside")
 
 
 def _oom_kills() -> int:
