@@ -17,7 +17,7 @@ import httpx
 
 from figures import Figure
 from material import large_recording
-from shuanglu_cli.uploads import CHUNK_BYTES
+from shuanglu_cli.uploads import PIECE_BYTES
 from shuanglu_stack.envoy_proxy import envoy_command
 from shuanglu_stack.ports import choose_ports
 from shuanglu_stack.process import Command, ManagedProcess, Spawner
@@ -63,7 +63,7 @@ def put(client: httpx.Client, url: str, file: Path) -> None:
 
     def chunks() -> Iterator[bytes]:
         with file.open("rb") as source:
-            while chunk := source.read(CHUNK_BYTES):
+            while chunk := source.read(PIECE_BYTES):
                 yield chunk
 
     headers = {"Content-Length": str(file.stat().st_size), "Content-Type": "application/offset+octet-stream"}

@@ -38,8 +38,8 @@ T = TypeVar("T")
 class Door(Protocol):
     """Where files go in. All raise CliError."""
 
-    def create(self, file: Path) -> str:
-        """A new upload for a file; its URL."""
+    def create(self, file: Path, sha256: str) -> str:
+        """A new upload for a file of this hash; its URL."""
 
     def offset(self, url: str) -> int | None:
         """Bytes that are safe; None if there is no such upload."""
@@ -127,7 +127,8 @@ class Sender:
         offset = self._patiently(lambda: self._door.offset(url)) if url else None
         resumed = offset is not None
         if offset is None:
-            url, offset = self._patiently(lambda: self._door.create(file)), 0
+            sha256 = self._journal.digest(file, sha256_of)
+            url, offset = self._patiently(lambda: self._door.create(file, sha256)), 0
             self._journal.uploading(key, name, url)
         start = offset
         # After a break the door says by itself where it stands.

@@ -1,4 +1,7 @@
-"""Uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): in chunks with checksums, resumed after a break.
+"""Uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): in one stream, resumed after a break.
+
+The door keeps what has arrived every few MiB. That it arrived unaltered shows at the end: the upload says which SHA-256
+the file has, and the import is refused if the door finds another.
 
 A door that is full or busy (429, 507) is not an error: we wait, say so, and go on.
 """
@@ -6,22 +9,21 @@ A door that is full or busy (429, 507) is not an error: we wait, say so, and go 
 import base64
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import urljoin
 
 import httpx
 
-from shuanglu_cli.chunks import Chunk, Chunks
 from shuanglu_cli.errors import CliError, NoEntry, Refused, Unreachable
 from shuanglu_cli.target import Target
 
 TUS_VERSION = "1.0.0"
-CHUNK_BYTES = 8 << 20
-# Another offset, locked by a request that is still ending, checksum mismatch (a tus status).
-TRY_AGAIN = {409, 423, 460}
+PIECE_BYTES = 1 << 20
+# Another offset, locked by a request that is still ending.
+TRY_AGAIN = {409, 423}
 BUSY = {429, 507}
 TIMEOUT = httpx.Timeout(60, connect=5)
 # A gateway or service that restarts is back within this time.
@@ -71,14 +73,20 @@ class UploadDoor:
         self._client.close()
 
     def upload(self, file: Path, progress: Progress = lambda _: None) -> str:
-        """Send a file; the upload's id. `progress` hears the bytes that are safe. Raises CliError."""
+        """Send a file; the upload's id. `progress` hears the bytes that are on their way. Raises CliError."""
         url = self.create(file)
         self.send(file, url, progress)
         return upload_id_of(url)
 
-    def create(self, file: Path) -> str:
-        """A new upload for a file; its URL, with which it can be gone on with in another run. Raises CliError."""
-        return self._create(file.name, file.stat().st_size)
+    def create(self, file: Path, sha256: str = "") -> str:
+        """A new upload for a file; its URL, with which it can be gone on with in another run.
+
+        `sha256`: of the file, 64 hexadecimal digits; empty to have nothing compared. Raises CliError.
+        """
+        facts = {"filename": file.name} | ({"sha256": sha256} if sha256 else {})
+        metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in facts.items())
+        headers = {"Upload-Length": str(file.stat().st_size), "Upload-Metadata": metadata}
+        return urljoin(self._files, self._request("POST", self._files, headers=headers).headers["Location"])
 
     def offset(self, url: str) -> int | None:
         """Bytes that are safe; None if there is no such upload any more. Raises CliError."""
@@ -90,14 +98,11 @@ class UploadDoor:
     def send(self, file: Path, url: str, progress: Progress = lambda _: None, offset: int = 0) -> None:
         """Send what a file has behind `offset`, which is safe already. Raises CliError."""
         size = file.stat().st_size
-        if offset:
-            progress(offset)
         stalled = 0
-        with file.open("rb") as source, Chunks(source, CHUNK_BYTES) as chunks:
+        with file.open("rb") as source:
             while offset < size:
-                chunk, started = chunks.at(offset), time.monotonic()
-                safe = self._send_chunk(url, chunk)
-                chunks.took(time.monotonic() - started)
+                progress(offset)
+                safe = self._send_rest(url, source, offset, size, progress)
                 stalled = 0 if safe > offset else stalled + 1
                 if stalled > len(RETRY_DELAYS_S):
                     raise Unreachable(
@@ -106,28 +111,23 @@ class UploadDoor:
                 if stalled:
                     time.sleep(RETRY_DELAYS_S[stalled - 1])
                 offset = safe
-                progress(offset)
+        progress(size)
 
     def terminate(self, upload_id: str) -> None:
         """Forget an upload that will not be used. Raises CliError."""
         self._request("DELETE", urljoin(self._files, upload_id))
 
-    def _create(self, name: str, size: int) -> str:
-        metadata = "filename " + base64.b64encode(name.encode()).decode()
-        answer = self._request("POST", self._files, headers={"Upload-Length": str(size), "Upload-Metadata": metadata})
-        return urljoin(self._files, answer.headers["Location"])
-
-    def _send_chunk(self, url: str, chunk: Chunk) -> int:
-        """The offset after the chunk; or, after a break, the one from which the server wants to go on."""
+    def _send_rest(self, url: str, source: BinaryIO, offset: int, size: int, progress: Progress) -> int:
+        """The offset after it; or, after a break, the one from which the server wants to go on."""
         headers = {
-            "Upload-Offset": str(chunk.offset),
-            "Upload-Checksum": f"sha256 {chunk.checksum}",
+            "Upload-Offset": str(offset),
+            "Content-Length": str(size - offset),
             "Content-Type": "application/offset+octet-stream",
         }
         waited_s = 0.0
         while True:
             try:
-                answer = self._client.patch(url, headers=headers, content=chunk.data)
+                answer = self._client.patch(url, headers=headers, content=_pieces(source, offset, progress))
             except httpx.TransportError:
                 return self._offset(url)
             if answer.status_code == httpx.codes.NO_CONTENT:
@@ -135,7 +135,7 @@ class UploadDoor:
             if answer.status_code not in BUSY:
                 break
             waited_s += self._wait(answer, waited_s)
-            if (safe := self._offset(url)) != chunk.offset:
+            if (safe := self._offset(url)) != offset:
                 return safe
         if answer.status_code in TRY_AGAIN or answer.is_server_error:
             return self._offset(url)
@@ -175,6 +175,15 @@ class UploadDoor:
             if delay_s is None:
                 raise refused(answer)
             time.sleep(delay_s)
+
+
+def _pieces(source: BinaryIO, offset: int, progress: Progress) -> Iterator[bytes]:
+    """What is behind the offset."""
+    source.seek(offset)
+    while piece := source.read(PIECE_BYTES):
+        yield piece
+        offset += len(piece)
+        progress(offset)
 
 
 def upload_id_of(url: str) -> str:

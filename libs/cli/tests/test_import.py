@@ -78,7 +78,8 @@ class FakeDoor:
 
     terminated: list[str] = field(default_factory=list)
 
-    def create(self, file: Path) -> str:
+    def create(self, file: Path, sha256: str) -> str:
+        assert len(sha256) == 64
         return f"https://gateway/files/upload-of-{file.name}"
 
     def offset(self, url: str) -> int | None:

@@ -17,7 +17,7 @@ from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.clock import Clock
 from shuanglu_common.errors import CallerError
 from shuanglu_common.telemetry import TRACE_PARENT, inject
-from shuanglu_media_ingest.domain import imports
+from shuanglu_media_ingest.domain import imports, tus
 from shuanglu_media_ingest.domain.imports import ENDED, RETRYABLE, Import, ImportState, Plan
 from shuanglu_media_ingest.domain.reading import Probed
 from shuanglu_media_ingest.errors import (
@@ -25,6 +25,7 @@ from shuanglu_media_ingest.errors import (
     ImportNotFound,
     ImportNotRetryable,
     ProbeTooSlow,
+    UploadDiffers,
     UploadNotFound,
 )
 from shuanglu_media_ingest.hashing import Hasher
@@ -191,12 +192,15 @@ class Acceptance:
             return None
 
     async def _content_key(self, tenant: str, order_id: str, plan: Plan, uploads: Sequence[Upload]) -> str:
-        """Hashes are made when uploads end; a large one may still be in work. Raises HashingTakesLong."""
-        hashed = [
-            (await self._files.hasher.sha256(upload, self._manners.probe_s), file)
-            for upload, file in zip(uploads, plan.files, strict=False)
-        ]
-        return imports.content_key(tenant, order_id, hashed)
+        """Hashes are made when uploads end; a large one may still be in work.
+
+        Raises HashingTakesLong, UploadDiffers if an upload's client announced another one.
+        """
+        hashes = [await self._files.hasher.sha256(upload, self._manners.probe_s) for upload in uploads]
+        for upload, found in zip(uploads, hashes, strict=True):
+            if tus.metadata(upload.metadata).get("sha256", found.encode()).lower() != found.encode():
+                raise UploadDiffers(upload_id=upload.upload_id)
+        return imports.content_key(tenant, order_id, list(zip(hashes, plan.files, strict=False)))
 
     async def _look(self, plan: Plan, uploads: Sequence[Upload]) -> None:
         """Into every upload. Raises the first problem; changes nothing."""

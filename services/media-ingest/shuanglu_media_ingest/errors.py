@@ -12,7 +12,7 @@
     │   │   ├── TimestampsBroken     its times are noise
     │   │   ├── ReaderCrashed, ReaderTooSlow, ReaderOutOfMemory   it ended the process that reads it, twice
     │   │   └── AudioSelectionInvalid  the request names sound that the file does not have
-    │   ├── IdPhotoInvalid, FileRolesInvalid, TimelineInvalid, FilesInvalid
+    │   ├── IdPhotoInvalid, FileRolesInvalid, TimelineInvalid, FilesInvalid, UploadDiffers
     │   └── BatchInvalid, PageInvalid
     ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound, BatchNotFound
     ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable
@@ -182,6 +182,13 @@ class UploadIncomplete(NotAllowedNow):
     help = "Resume the upload until Upload-Offset equals Upload-Length, then call again."
 
 
+class UploadDiffers(InvalidInput):
+    """The bytes are not those that the client announced with the upload."""
+
+    reason = "UPLOAD_DIFFERS"
+    help = "The upload does not have the SHA-256 that was announced with it. Upload the file again."
+
+
 class SessionNotFound(NotFound):
     """No such session, or another tenant's."""
 
@@ -275,6 +282,10 @@ class ReaderUnavailable(DependencyError):
     """No process can be started that would read files: the machine has no memory or no processes left."""
 
     reason = "READER_UNAVAILABLE"
+    help = (
+        "The service cannot start the process that reads files; nothing is wrong with the file. Try again in a minute. "
+        "If it lasts, give the time to the operators, whose logs have the cause."
+    )
 
 
 class ProbeTooSlow(DependencyError):

@@ -71,10 +71,10 @@ class Bench:
         outside = Outside(self.store, self.sealed, publish, NoPressure(), settled)
         return Importer(self.records, self.spool, self.uploads, self.reader, outside)
 
-    def upload(self, data: bytes, *, tenant: str = TENANT, missing: int = 0) -> Upload:
+    def upload(self, data: bytes, *, tenant: str = TENANT, missing: int = 0, metadata: str = "") -> Upload:
         """A complete upload, or one that lacks bytes at its end."""
         expires_at_us = self.clock.now + EXPIRY_S * 1_000_000
-        upload = Upload(secrets.token_hex(16), tenant, "app", len(data) + missing, 0, expires_at_us)
+        upload = Upload(secrets.token_hex(16), tenant, "app", len(data) + missing, 0, expires_at_us, metadata)
         self.spool.create(upload)
         writer = self.spool.writer(upload)
         writer.write(data)

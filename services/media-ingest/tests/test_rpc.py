@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,6 +97,17 @@ async def test_the_same_call_again_returns_the_same_import_even_when_the_session
     bench.sessions.state = "RECORDING"
     assert await ask(bench, request) == first
     assert len(bench.records.outbox) == 1
+
+
+async def test_an_upload_must_be_what_its_client_announced(bench: Bench, recording: bytes):
+    def announced(data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest().upper()
+        return f"filename YQ==,sha256 {base64.b64encode(digest.encode()).decode()}"
+
+    damaged = bench.upload(recording, metadata=announced(recording + b"more"))
+    await refused(bench, request_of(damaged), errors.UploadDiffers)
+    whole = bench.upload(recording, metadata=announced(recording))
+    assert await ask(bench, request_of(whole))
 
 
 async def test_a_role_alone_names_a_participant(bench: Bench, recording: bytes):
