@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from shuanglu_common.cell.cell import Cell, Cells, checked
 from shuanglu_common.cell.confine import CellLimits
 from shuanglu_common.cell.errors import Attempts, CellCrashed, CellFailed, CellMemory, CellTimeout
@@ -20,6 +22,8 @@ from shuanglu_media_ingest import errors, metrics
 from shuanglu_media_ingest.domain.gaps import Gap
 from shuanglu_media_ingest.domain.imports import Plan
 from shuanglu_media_ingest.domain.reading import Examined, Probed, ReadPiece, ReadTrack
+
+log = structlog.get_logger()
 
 MODULE = "shuanglu_media_ingest.reader_cell"
 MIB = 1 << 20
@@ -223,7 +227,8 @@ async def opened(opening: Any) -> Any:
     try:
         return await opening
     except CellFailed as error:
-        raise errors.ReaderUnavailable(f"the reader does not start: {error}") from error
+        log.error("reader.away", reason=error.reason, error=str(error))
+        raise errors.ReaderUnavailable from error
 
 
 def refusal(error: CellFailed) -> errors.RecordingRefused:

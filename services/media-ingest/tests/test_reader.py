@@ -13,6 +13,7 @@ from ingest_fakes import INSPECTION, PEOPLE
 from ingest_media import KEY_EVERY_SECOND, Recipe, segmented
 from PIL import Image
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from shuanglu_common.cell.errors import CellKilled, CellMemory
 from shuanglu_media_ingest import reader as reader_module
@@ -186,6 +187,20 @@ async def test_a_reader_that_cannot_start_is_no_files_fault(recording: Path):
     assert told.value.retryable
     with pytest.raises(ReaderUnavailable):
         await reader.probe(recording)
+    await reader.close()
+
+
+async def test_a_caller_is_not_told_the_place_of_our_fault_and_the_log_is(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reader_module, "MODULE", "no_such_module")
+    reader = Reader(LIMITS)
+    with capture_logs() as logs, pytest.raises(ReaderUnavailable) as told:
+        await reader.probe(recording)
+    assert told.value.diagnostics() == ReaderUnavailable.help
+    (line,) = logs
+    assert line["reason"] == "CELL_CRASHED"
+    assert "ModuleNotFoundError at " in line["error"]
     await reader.close()
 
 
