@@ -14,6 +14,7 @@ from shuanglu_report.glyphs import REGULAR
 from shuanglu_report.handlers import Handlers
 from shuanglu_report.maker import ReportMaker
 from shuanglu_report.postgres import SCHEMA, PostgresReportRows
+from shuanglu_report.press_folder import clear_leftovers
 from shuanglu_report.press_job import PressSettings
 from shuanglu_report.press_process import ProcessPress
 from shuanglu_report.replay import Replay
@@ -28,6 +29,7 @@ async def build(app: App[ReportSettings]) -> None:
     settings = app.settings
     if not (settings.font_dir / REGULAR).is_file():
         raise WrongSetting(f"wrong setting SHUANGLU_FONT_DIR: no {REGULAR} in it; install fonts-noto-cjk")
+    clear_leftovers()
     store, sealed = app.store(), app.sealed_store()
     link_key, page_key = app.sealer().derive("replay-link"), app.sealer().derive("report-pages")
     database = app.database(SCHEMA)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 
@@ -13,6 +14,7 @@ from shuanglu_report.errors import PressStuck, RenderingFailed
 from shuanglu_report.frames import unpack
 from shuanglu_report.page.choice import wanted_stills
 from shuanglu_report.ports import Printed
+from shuanglu_report.press_folder import press_folder
 from shuanglu_report.press_job import PressSettings, job
 
 _COMMAND = (sys.executable, "-m", "shuanglu_report.press")
@@ -55,9 +57,17 @@ class ProcessPress:
         return await self._run(job(self._settings, report, last))
 
     async def _run(self, data: bytes) -> list[bytes]:
-        """The answer to a job. Raises PressStuck; no child is left behind."""
+        """The answer to a job. Raises PressStuck; neither child nor folder is left behind."""
+        try:
+            with press_folder() as folder:
+                return await self._answer(data, folder)
+        except OSError as error:
+            raise PressStuck(f"the press has no place to work: {type(error).__name__}") from error
+
+    async def _answer(self, data: bytes, folder: Path) -> list[bytes]:
         pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, env=environment())
+        known = {**environment(), "TMPDIR": str(folder)}
+        child = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, env=known)
         try:
             answer, _ = await asyncio.wait_for(child.communicate(data), self._timeout_s)
             if child.returncode == 0:

@@ -1,4 +1,5 @@
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from shuanglu_report.errors import PressStuck, RenderingFailed
 from shuanglu_report.frames import pack, unpack
 from shuanglu_report.page.choice import wanted_stills
 from shuanglu_report.press import done
+from shuanglu_report.press_folder import clear_leftovers, press_folder
 from shuanglu_report.press_job import PressSettings, job
 from shuanglu_report.press_process import ProcessPress
 
@@ -75,6 +77,43 @@ async def test_a_press_that_was_killed_once_costs_no_still(
     command = (sys.executable, "-c", DIES + WITH_CLIPS + first + "known or os.kill(os.getpid(), 9)" + ANSWERS)
     printed = await ProcessPress(settings, 60, command).print_report(report(), clips)
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in printed.stills)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+async def test_a_press_that_is_killed_over_its_page_leaves_nothing_behind(
+    settings: PressSettings, temporary: Path
+) -> None:
+    killed = "import os, sys, typst; typst.Compiler = lambda root, **_: os.listdir(root) and os.kill(os.getpid(), 9); "
+    command = (sys.executable, "-c", killed + "from shuanglu_report.press import main; main()")
+    with pytest.raises(PressStuck, match="-9"):
+        await ProcessPress(settings, 60, command).print_report(report(), [])
+    assert not list(temporary.iterdir())
+
+
+async def test_without_a_place_to_work_the_report_is_tried_again_later(
+    settings: PressSettings, temporary: Path
+) -> None:
+    temporary.rmdir()
+    with pytest.raises(PressStuck):
+        await ProcessPress(settings, 60).print_report(report(), [])
+
+
+def test_what_a_killed_service_left_is_cleared_and_nothing_else(temporary: Path) -> None:
+    (temporary / "shuanglu-press-left" / "shuanglu-report-1").mkdir(parents=True)
+    (temporary / "shuanglu-press-left" / "shuanglu-report-1" / "data.json").write_text("{}")
+    kept = temporary / "kept"
+    kept.mkdir()
+    (temporary / "shuanglu-press-link").symlink_to(kept)
+    with press_folder() as in_use:
+        (in_use / "data.json").write_text("{}")
+        assert clear_leftovers() == 1
+        assert (in_use / "data.json").exists()
+    assert {path.name for path in temporary.iterdir()} == {"kept", "shuanglu-press-link"}
 
 
 async def test_a_press_that_never_answers_is_given_up_and_tried_again_later(settings: PressSettings) -> None:
