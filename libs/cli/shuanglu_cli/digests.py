@@ -1,4 +1,4 @@
-"""What makes an import the same import: the order, the bytes of its files, and who is in them."""
+"""What makes an import the same import: the order, the bytes of its files, who is in them and what sound counts."""
 
 import hashlib
 from collections.abc import Callable
@@ -26,4 +26,6 @@ def recording_key(recording: Recording, digest: Digest = sha256_of) -> str:
     for number, (file, roles) in enumerate(recording.files):
         who = "+".join(sorted(ParticipantRole.Name(role) for role in roles))
         parts.append(f"{digest(file)} {who} {recording.offset_ms(number)}")
+        if recording.audio is not None:
+            parts[-1] += f" {recording.audio.SerializeToString(deterministic=True).hex()}"
     return hashlib.sha256("\0".join([*parts[:3], *sorted(parts[3:])]).encode()).hexdigest()[:32]

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from shuanglu.common.v1.types_pb2 import Money, ParticipantRole
+from shuanglu.media.v1.import_service_pb2 import AudioSelection
 from shuanglu.session.v1.session_pb2 import Customer, Order
+from shuanglu_cli.audio import read_audio, require_speakers
 from shuanglu_cli.errors import Usage
 from shuanglu_cli.recording import (
     Recording,
@@ -50,7 +52,7 @@ ORDER_COLUMNS = {
     "agent_no": "may be empty",
 }
 REQUIRED = ("order_no", "product", "amount_fen", "purpose", "customer_no", "customer_name", "customer_id_number")
-OTHER_COLUMNS = ("channel", "strategy", "id_photo", "timeline")
+OTHER_COLUMNS = ("channel", "strategy", "id_photo", "timeline", "audio")
 FILE_COLUMNS = tuple(
     f"{name}_{number}" for number in range(1, MAX_FILES + 1) for name in ("file", "roles", "offset_ms")
 )
@@ -59,13 +61,18 @@ TEMPLATE_ROWS = (
     (*ORDER_COLUMNS, *OTHER_COLUMNS, *FILE_COLUMNS[:6]),
     (
         *("PL26-000001", "personal_loan", "8000000", "CNY", "consumption", "24", "C-000001", "张三"),
-        *("110101199001010016", "SH-0001", "1027", "REMOTE", "", "000001/id.jpg", ""),
+        *("110101199001010016", "SH-0001", "1027", "REMOTE", "", "000001/id.jpg", "", ""),
         *("000001/customer.mp4", "CUSTOMER", "0", "000001/agent.mp4", "AGENT", "0"),
     ),
     (
         *("PL26-000002", "personal_loan", "5000000", "", "consumption", "12", "C-000002", "李四"),
-        *("110101198502020028", "", "", "COUNTER", "", "", ""),
-        *("000002.wav", "CUSTOMER+AGENT", "", "", "", ""),
+        *("110101198502020028", "", "", "COUNTER", "", "", "", "mixed"),
+        *("000002.mp4", "CUSTOMER+AGENT", "", "", "", ""),
+    ),
+    (
+        *("PL26-000003", "personal_loan", "3000000", "", "consumption", "12", "C-000003", "王五"),
+        *("110101199003030035", "", "", "IMPORT", "", "", "", "channels=AGENT+CUSTOMER"),
+        *("000003.wav", "CUSTOMER+AGENT", "", "", "", ""),
     ),
 )
 
@@ -115,6 +122,7 @@ class Reading:
 
     folder: Path
     allow_outside: bool = False
+    audio: AudioSelection | None = None  # wins over the manifest's
     problems: list[Problem] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
@@ -152,9 +160,11 @@ def template() -> str:
     return text.getvalue()
 
 
-def read_manifest(path: Path, *, allow_outside: bool = False, channel: str | None = None) -> list[Entry]:
-    """All recordings of a CSV file or a folder. `channel` wins over the manifest's. Raises Usage, ManifestWrong."""
-    reading = Reading(path if path.is_dir() else path.parent, allow_outside)
+def read_manifest(
+    path: Path, *, allow_outside: bool = False, channel: str | None = None, audio: AudioSelection | None = None
+) -> list[Entry]:
+    """All recordings of a CSV file or a folder; `channel` and `audio` win over its own. Raises Usage, ManifestWrong."""
+    reading = Reading(path if path.is_dir() else path.parent, allow_outside, audio)
     if path.is_dir():
         _read_folder(reading, channel)
     else:
@@ -249,6 +259,7 @@ class _Row:
         photo = self.file("id_photo")
         timeline_file = self.file("timeline")
         timeline = self.checked("timeline", lambda: read_timeline(timeline_file)) if timeline_file else ()
+        audio = self.audio(files)
         if len(self.reading.problems) == before and chosen is not None and timeline is not None:
             recording = Recording(
                 files=tuple(files),
@@ -258,6 +269,7 @@ class _Row:
                 strategy_id=self.cell("strategy"),
                 timeline=timeline,
                 offsets_ms=tuple(offsets),
+                audio=audio,
             )
             self.reading.entries.append(Entry(self.line, order.order_no, recording))
 
@@ -306,6 +318,14 @@ class _Row:
             self.check_people(found)
         return found, offsets
 
+    def audio(self, files: list[tuple[Path, Roles]]) -> AudioSelection | None:
+        """None if nothing is chosen, or it is wrong and noted."""
+        text = self.cell("audio")
+        audio = self.checked("audio", lambda: read_audio(text)) if text else None
+        audio = self.reading.audio or audio
+        self.checked("audio", lambda: require_speakers(audio, files))
+        return audio
+
     def roles(self, number: int, path: Path, *, alone: bool) -> Roles | None:
         """As the column says, else as the file's name tells."""
         column, text = f"roles_{number}", self.cell(f"roles_{number}")
@@ -333,24 +353,27 @@ def _read_folder(reading: Reading, channel: str | None) -> None:
     for folder in sorted(reading.folder.iterdir()):
         if folder.is_dir() and (folder / "order.json").is_file():
             try:
-                reading.entries.append(Entry(0, folder.name, folder_recording(folder, channel)))
+                reading.entries.append(Entry(0, folder.name, folder_recording(folder, channel, reading.audio)))
             except Usage as error:
                 reading.wrong(0, folder.name, ". ".join(part for part in (error.what, error.why, error.help) if part))
 
 
-def folder_recording(folder: Path, channel: str | None = None) -> Recording:
+def folder_recording(folder: Path, channel: str | None = None, audio: AudioSelection | None = None) -> Recording:
     """`order.json`, recordings by their suffix, `id_photo.jpg` and `timeline.json` where they are. Raises Usage."""
     order, own_channel = read_order(folder / "order.json")
     files = [str(file) for file in sorted(folder.iterdir()) if file.suffix.lower() in MEDIA_SUFFIXES]
     if not files:
         raise Usage("no recording is in it", "", f"put one of {', '.join(sorted(MEDIA_SUFFIXES))} there", "NO_FILE")
     timeline = folder / "timeline.json"
+    with_people = assign_roles(files)
+    require_speakers(audio, with_people)
     return Recording(
-        files=assign_roles(files),
+        files=with_people,
         order=order,
         channel=read_channel(channel) if channel else own_channel,
         id_photo=next((folder / name for name in PHOTOS if (folder / name).is_file()), None),
         timeline=read_timeline(timeline) if timeline.is_file() else (),
+        audio=audio,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict, ParseError
 
 from shuanglu.common.v1.types_pb2 import Channel, Participant, ParticipantRole
+from shuanglu.media.v1.import_service_pb2 import AudioSelection
 from shuanglu.media.v1.track_pb2 import TimelineNode
 from shuanglu.report.v1.report_service_pb2 import InspectionPhase, WatchInspectionRequest, WatchInspectionResponse
 from shuanglu.session.v1.session_pb2 import Order, Session
@@ -37,6 +38,7 @@ class Recording:
     strategy_id: str = ""
     timeline: tuple[TimelineNode, ...] = field(default=())
     offsets_ms: tuple[int, ...] = ()  # of the files on the session's timeline; 0 where there is none
+    audio: AudioSelection | None = None  # of every file; None: all their sound
 
     def offset_ms(self, number: int) -> int:
         """Where the file begins."""

@@ -190,7 +190,10 @@ def request_of(recording: Recording, session_id: str, uploads: list[str]) -> pb.
         session_id=session_id,
         files=[
             pb.SourceFile(
-                upload_id=upload_id, participants=participants_of(roles), offset_ms=recording.offset_ms(number)
+                upload_id=upload_id,
+                participants=participants_of(roles),
+                offset_ms=recording.offset_ms(number),
+                audio=recording.audio,
             )
             for number, (upload_id, (_, roles)) in enumerate(zip(uploads, recording.files, strict=False))
         ],

@@ -59,6 +59,19 @@ def test_a_missing_recording_is_a_usage_error(tmp_path: Path) -> None:
     assert "nothing.mp4" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("audio", "reason"), [("loud", "BAD_AUDIO"), ("channels=AGENT,CUSTOMER", "SPEAKER_NOT_IN_FILE"), ("", "BAD_AUDIO")]
+)
+def test_a_wrong_choice_of_sound_is_told_before_anything_is_sent(tmp_path: Path, audio: str, reason: str) -> None:
+    (tmp_path / "order.json").write_text("{}")
+    (tmp_path / "customer.wav").touch()
+    gateway = ["--gateway", "https://localhost:1", "--token", "t"]
+    arguments = ["import", "customer.wav", "--order", "order.json", "--audio", audio, "--json"]
+    result = CliRunner().invoke(app, [*gateway, *arguments])
+    assert result.exit_code == ExitCode.USAGE
+    assert json.loads(result.stdout)["error"]["reason"] == reason
+
+
 def test_a_token_holds_what_was_asked_for(pem: str, key: ec.EllipticCurvePrivateKey, tmp_path: Path) -> None:
     (tmp_path / "tokens.pem").write_text(pem)
     (tmp_path / "stack.json").write_text(

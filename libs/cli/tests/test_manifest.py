@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shuanglu.common.v1.types_pb2 import Channel, ParticipantRole
+from shuanglu_cli.audio import read_audio
 from shuanglu_cli.errors import CliError, Usage
 from shuanglu_cli.manifest import COLUMNS, ManifestWrong, read_manifest, template
 
@@ -90,6 +91,10 @@ def test_excel_may_have_written_it(folder: Path, encoding: str) -> None:
         ({"file_1": "/etc/passwd"}, "line 2: file_1: /etc/passwd lies outside the manifest's folder"),
         ({"file_1": "x" * 5000}, "line 2: file_1: xxxx"),
         ({"timeline": "agent.mp4"}, "line 2: timeline: cannot read"),
+        ({"audio": "loud"}, "line 2: audio: 'loud' does not say which sound counts (give mixed, stream=2,"),
+        ({"audio": "stream=0"}, "line 2: audio: stream=0: audio streams are counted from 1"),
+        ({"audio": "channels=AGENT,BOSS"}, "line 2: audio: BOSS is not a role"),
+        ({"audio": "channels=AGENT,CUSTOMER"}, "line 2: audio: AGENT has a channel but is not in customer.mp4"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -159,14 +164,28 @@ def test_whatever_stands_in_the_cells_it_is_read_or_refused(folder: Path, cells:
 
 
 def test_the_template_is_a_manifest(tmp_path: Path) -> None:
-    for name in ("000001/customer.mp4", "000001/agent.mp4", "000001/id.jpg", "000002.wav"):
+    for name in ("000001/customer.mp4", "000001/agent.mp4", "000001/id.jpg", "000002.mp4", "000003.wav"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"x")
     (tmp_path / "list.csv").write_text(template(), encoding="utf-8")
-    remote, counter = read_manifest(tmp_path / "list.csv")
+    remote, counter, telephone = read_manifest(tmp_path / "list.csv")
     assert remote.recording.channel == Channel.CHANNEL_REMOTE
-    assert counter.recording.files == ((tmp_path / "000002.wav", (CUSTOMER, AGENT)),)
+    assert counter.recording.files == ((tmp_path / "000002.mp4", (CUSTOMER, AGENT)),)
+    assert [each.recording.audio for each in (remote, counter, telephone)] == [
+        None,
+        read_audio("mixed"),
+        read_audio("channels=AGENT,CUSTOMER"),
+    ]
+
+
+def test_the_command_line_wins_over_the_choice_of_sound_in_a_line(folder: Path) -> None:
+    path = write(folder, {**GOOD, "audio": "mixed"})
+    assert read_manifest(path)[0].recording.audio == read_audio("mixed")
+    assert read_manifest(path, audio=read_audio("stream=2"))[0].recording.audio == read_audio("stream=2")
+    assert problems(path, audio=read_audio("channels=AGENT,CUSTOMER"))[0].startswith(
+        "line 2: audio: AGENT has a channel"
+    )
 
 
 def test_a_folder_has_a_recording_in_each_sub_folder(folder: Path) -> None:
@@ -181,6 +200,10 @@ def test_a_folder_has_a_recording_in_each_sub_folder(folder: Path) -> None:
     assert (one.name, one.recording.id_photo, one.recording.files[0][1]) == ("one", None, (CUSTOMER, AGENT))
     assert (two.name, two.recording.id_photo) == ("two", folder / "two" / "id_photo.png")
     assert {each.recording.channel for each in read_manifest(folder, channel="REMOTE")} == {Channel.CHANNEL_REMOTE}
+    telephone = read_audio("channels=AGENT,CUSTOMER")
+    assert [each.recording.audio for each in read_manifest(folder, audio=telephone)] == [telephone, telephone]
+    (folder / "two" / "session.MP4").rename(folder / "two" / "customer.MP4")
+    assert problems(folder, audio=telephone)[0].startswith("two: AGENT has a channel but is not in customer.MP4")
 
 
 def test_a_folder_without_recordings_is_refused(folder: Path) -> None:

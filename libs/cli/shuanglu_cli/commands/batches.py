@@ -28,6 +28,7 @@ class Asked:
 
     manifest: Path
     channel: str | None
+    audio: pb.AudioSelection | None
     jobs: int
     allow_outside: bool
     batch: str
@@ -40,7 +41,7 @@ def import_manifest(target: Target, asked: Asked, *, as_json: bool) -> ExitCode:
     """Import everything that is not imported yet, and follow it. Raises CliError."""
     if asked.result is not None:
         require_result(asked.result)
-    entries = read_manifest(asked.manifest, allow_outside=asked.allow_outside, channel=asked.channel)
+    entries = read_manifest(asked.manifest, allow_outside=asked.allow_outside, channel=asked.channel, audio=asked.audio)
     journal_file = asked.journal or journal_beside(asked.manifest)
     with Gateway(target) as gateway, Journal(journal_file, gateway.address) as journal:
         batch_id = asked.batch or journal.batch_id or batch_name(entries)

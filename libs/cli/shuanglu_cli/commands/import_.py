@@ -14,6 +14,7 @@ from rich.progress import TaskID
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu.report.v1.report_service_pb2 import GetReportRequest, InspectionPhase
 from shuanglu_cli.app import JsonFlag, app, command, target_of
+from shuanglu_cli.audio import read_audio, require_speakers
 from shuanglu_cli.batch_run import Goal
 from shuanglu_cli.commands import batches
 from shuanglu_cli.errors import ExitCode, Refused, Usage
@@ -52,6 +53,13 @@ def import_(
     ] = None,
     channel: Annotated[
         str | None, typer.Option(help="REMOTE, COUNTER, FIELD or IMPORT; wins over the order's.")
+    ] = None,
+    audio: Annotated[
+        str | None,
+        typer.Option(
+            help="Which sound of every file counts: mixed, stream=2, language=zho, or channels=AGENT,CUSTOMER (left, "
+            "right) for telephone recordings; default: all. Wins over a manifest's.",
+        ),
     ] = None,
     wait: Annotated[
         bool | None,
@@ -93,22 +101,26 @@ def import_(
     if status or cancel or retry:
         with Gateway(target) as gateway:
             return batches.manage(gateway, status, cancel, retry, as_json=as_json)
+    sound = read_audio(audio) if audio is not None else None
     if manifest is not None:
         if files or order or id_photo or timeline or strategy:
             raise Usage("a manifest names everything itself", "", "leave FILE, --order and the like out", "USAGE")
         goal = Goal(stored=wait is not False, reported=wait is True, timeout_s=timeout if wait else DAY_S)
-        asked = batches.Asked(manifest, channel, jobs, allow_outside, batch, journal, result, goal)
+        asked = batches.Asked(manifest, channel, sound, jobs, allow_outside, batch, journal, result, goal)
         return batches.import_manifest(target, asked, as_json=as_json)
     if order is None or not files:
         raise Usage("what is to be imported?", "", "give FILE… and --order, or --manifest", "USAGE")
     read, order_channel = read_order(order)
+    with_people = assign_roles(files)
+    require_speakers(sound, with_people)
     recording = Recording(
-        files=assign_roles(files),
+        files=with_people,
         order=read,
         channel=read_channel(channel) if channel else order_channel,
         id_photo=id_photo,
         strategy_id=strategy,
         timeline=read_timeline(timeline) if timeline else (),
+        audio=sound,
     )
     with Gateway(target) as gateway, UploadDoor(target, pause=say_pause) as door:
         session = send(gateway, door, recording, visible=not as_json, journal_file=journal or journal_of(recording))
