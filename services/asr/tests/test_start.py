@@ -22,8 +22,17 @@ from shuanglu_common.store import MemoryStore, SealedStore
 pytestmark = pytest.mark.models
 
 
+class SilentBus:
+    """Nobody listens before the first event."""
+
+    async def publish(self, event: Any) -> None:
+        raise AssertionError(event)
+
+
 class FakeApp:
     """Notes what a service asks of its app."""
+
+    bus = SilentBus()
 
     def __init__(self, models_dir: Path) -> None:
         self.settings = AsrSettings(models_dir=models_dir, models_retry_s=0.1)
