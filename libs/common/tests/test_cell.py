@@ -213,9 +213,13 @@ async def test_core_seconds_are_bounded():
     await cell.close()
 
 
-@pytest.mark.parametrize(("arguments", "error"), [("no", Spoiled), ("greedy", CellMemory), ("hang", CellTimeout)])
-async def test_a_child_that_does_not_open_is_told_and_not_kept(arguments: str, error: type[Exception]):
-    cell = Cell(replace(SPEC, arguments=arguments, start_timeout_s=0.8))
+@pytest.mark.parametrize(
+    ("arguments", "patience_s", "error"), [("no", 20, Spoiled), ("greedy", 20, CellMemory), ("hang", 1, CellTimeout)]
+)
+async def test_a_child_that_does_not_open_is_told_and_not_kept(
+    arguments: str, patience_s: float, error: type[Exception]
+):
+    cell = Cell(replace(SPEC, arguments=arguments, start_timeout_s=patience_s))
     with pytest.raises(error):
         await cell.open()
     assert not cell.alive

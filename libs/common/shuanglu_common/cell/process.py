@@ -24,8 +24,9 @@ from shuanglu_common.errors import ShuangluError
 # A killed process is gone in milliseconds, unless the kernel holds it in a disk operation.
 REAP_S = 3.0
 REAP_STEP_S = 0.005
-# A child that dies of SIGSEGV or SIGABRT this close to its bound died of missing memory.
-NEAR_LIMIT = 0.8
+# A child that dies of SIGSEGV or SIGABRT this close to its bound died of missing memory. The bound counts what is
+# reserved, stacks of threads and heaps that are not yet used; the peak only what was touched.
+NEAR_LIMIT = 0.6
 # The kernel counts the pages of a process for each processor by itself, and does not always add them up.
 COUNTED_AMISS_BYTES = 8 << 20
 _MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
