@@ -26,8 +26,9 @@ from shuanglu_cli.target import Target, find_target
 from shuanglu_common.ailments import Code
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.bus.subjects import Stream
+from shuanglu_common.s3_store import S3ObjectStore
 from shuanglu_common.settings import ServiceSettings
-from shuanglu_common.store import REMOVED, S3ObjectStore
+from shuanglu_common.store import REMOVED
 from shuanglu_stack import EmbeddedStack, StackOptions
 from shuanglu_stack.sampling import client_of
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shuanglu_common.s3_store import S3ObjectStore
 from shuanglu_common.settings import ServiceSettings
 from shuanglu_common.store import (
     REMOVED,
@@ -15,7 +16,6 @@ from shuanglu_common.store import (
     MemoryStore,
     ObjectMissing,
     ObjectStore,
-    S3ObjectStore,
     StoreUnavailable,
 )
 from shuanglu_stack.ports import choose_ports

@@ -31,9 +31,10 @@ from shuanglu_common.errors import DependencyError
 from shuanglu_common.gate import Gate
 from shuanglu_common.grpc_server import start_server
 from shuanglu_common.http_server import Burden, Check, PrincipalMiddleware, ops_app, start_http
+from shuanglu_common.s3_store import S3ObjectStore
 from shuanglu_common.sealing import Sealer, read_master_key
 from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, load_settings
-from shuanglu_common.store import ObjectStore, S3ObjectStore, SealedStore
+from shuanglu_common.store import ObjectStore, SealedStore
 
 # A service that was away is found again within seconds; gRPC itself would let pauses grow to two minutes.
 CHANNEL_OPTIONS = (

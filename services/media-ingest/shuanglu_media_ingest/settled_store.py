@@ -6,8 +6,8 @@ A write runs in a thread and cannot be called back. When the task that wanted it
 import asyncio
 
 from shuanglu.common.v1.types_pb2 import ObjectRef
+from shuanglu_common.s3_store import S3ObjectStore
 from shuanglu_common.settings import ServiceSettings
-from shuanglu_common.store import S3ObjectStore
 
 
 class SettledStore(S3ObjectStore):

@@ -20,7 +20,8 @@ from ingest_bench import EXPIRY_S, Bench
 from ingest_fakes import PEOPLE, TENANT
 
 from shuanglu.common.v1.types_pb2 import ObjectRef
-from shuanglu_common.store import PART_BYTES, MemoryStore
+from shuanglu_common.s3_store import PART_BYTES
+from shuanglu_common.store import MemoryStore
 from shuanglu_media_ingest import __main__ as service
 from shuanglu_media_ingest.domain.imports import Import, SourceFile
 from shuanglu_media_ingest.memory import keep_little
