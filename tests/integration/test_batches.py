@@ -129,7 +129,9 @@ def command(stack: EmbeddedStack, *arguments: str) -> subprocess.Popen[str]:
         "SHUANGLU_CA": str(stack.ca),
     }
     argv = [sys.executable, "-m", "shuanglu_cli", "import", *arguments]
-    return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell in the background has its children ignore SIGINT, and who runs the tests may be one.
+    heeding = ["env", "--default-signal=INT", *argv]
+    return subprocess.Popen(heeding, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def prepared(client: Client, recording: Recording) -> pb.ImportRecordingRequest:

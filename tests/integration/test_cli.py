@@ -38,7 +38,6 @@ def shuanglu(stack: EmbeddedStack, tmp_path: Path) -> Run:
     return run
 
 
-@pytest.mark.timeout(400)
 def test_importing_the_sample_ends_with_a_pass_and_exit_code_0(shuanglu: Run, inspected: Inspected) -> None:
     folder, _ = inspected("clean")
     files = [str(folder / "customer.mp4"), str(folder / "agent.mp4")]
