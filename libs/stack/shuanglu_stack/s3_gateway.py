@@ -15,7 +15,7 @@ BUCKET = "shuanglu"
 FORMAT_TIMEOUT_S = 30
 CACHE_MIB = 32
 # Of what is read ahead and written behind; 300 unless set, and then a file of gigabytes costs as much memory.
-BUFFER_MIB = 64
+BUFFER_MIB = 48
 
 
 def s3_command(data_dir: Path, logs_dir: Path, port: int, access_key: str, secret_key: str) -> Command:
@@ -32,7 +32,7 @@ def s3_command(data_dir: Path, logs_dir: Path, port: int, access_key: str, secre
         (_program(), "gateway", *options, *cache, *log, metadata, f"{LOOPBACK}:{port}"),
         logs_dir / "s3.log",
         data_dir,
-        env={"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key, "GOGC": "50"},
+        env={"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key, "GOGC": "40"},
     )
 
 
