@@ -88,7 +88,7 @@ class CellProcess:
                 start_new_session=True,
             )
         # Linux does not begin a child's peak at 0 but at ours: until it has its own program, it has our memory.
-        self._inherited_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self._inherited_bytes = _own_peak_bytes()
         self._channel.setblocking(False)
         CELLS_STARTED.labels(spec.name).inc()
         CELLS_ALIVE.labels(spec.name).inc()
@@ -297,3 +297,10 @@ def _oom_kills() -> int:
         return next((int(count) for name, count in pairs if name == "oom_kill"), 0)
     except (OSError, ValueError):
         return 0
+
+
+def _own_peak_bytes() -> int:
+    """Of our program alone: `ru_maxrss` also counts the program that started ours (proc(5), VmHWM)."""
+    lines = Path("/proc/self/status").read_text(errors="replace").splitlines()
+    peak = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), "")
+    return int(peak) * 1024 if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
