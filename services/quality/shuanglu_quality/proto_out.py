@@ -28,7 +28,8 @@ def outcome(value: Outcome) -> OutcomeProto.ValueType:
     return _OUTCOMES[value]
 
 
-def _role(value: Role | None) -> ParticipantRole.ValueType:
+def role(value: Role | None) -> ParticipantRole.ValueType:
+    """The enum on the wire; unspecified for nobody in particular."""
     return _ROLES[value] if value else ParticipantRole.PARTICIPANT_ROLE_UNSPECIFIED
 
 
@@ -55,7 +56,7 @@ def _frame(value: EvidenceFrame) -> out.EvidenceFrame:
 
 def _quote(value: Quote) -> out.Quote:
     return out.Quote(
-        role=_role(value.role),
+        role=role(value.role),
         text=value.text,
         start_ms=value.interval.start_ms,
         end_ms=value.interval.end_ms,
@@ -72,7 +73,7 @@ def finding(value: Finding) -> out.Finding:
         severity=_SEVERITIES[value.severity],
         node_id=value.node,
         take=value.take,
-        role=_role(value.role),
+        role=role(value.role),
         interval=_span(value.interval),
         measured=value.measure.measured,
         threshold=value.measure.threshold,
@@ -93,7 +94,7 @@ def _utterance(value: Said) -> Utterance:
     return Utterance(
         start_ms=value.interval.start_ms,
         end_ms=value.interval.end_ms,
-        role=_role(value.role),
+        role=role(value.role),
         text=value.text,
         words=[
             Word(text=word.text, start_ms=word.interval.start_ms, end_ms=word.interval.end_ms) for word in value.words
@@ -125,7 +126,7 @@ def result(strategy: Strategy, inspection: Inspection, completed: RecordingCompl
         models=[_model(model) for model in inspection.models],
         presence=[
             out.Presence(
-                role=_role(seen.role), track_id=seen.track_id, intervals=[_span(part) for part in seen.intervals]
+                role=role(seen.role), track_id=seen.track_id, intervals=[_span(part) for part in seen.intervals]
             )
             for seen in inspection.presence
         ],

@@ -4,11 +4,13 @@ from typing import Any
 
 import grpc
 
-from shuanglu.common.v1.types_pb2 import Channel, Inspection
+from shuanglu.common.v1.types_pb2 import Channel, Inspection, RecordingPolicy, ScriptNode, StallAction
 from shuanglu.quality.v1 import strategy_service_pb2 as api
 from shuanglu.quality.v1.strategy_service_pb2_grpc import StrategyServiceServicer
 from shuanglu_common.auth import current_principal
+from shuanglu_quality import proto_out
 from shuanglu_quality.conditions import OrderFacts
+from shuanglu_quality.domain.strategy import Node, RecordingRules
 from shuanglu_quality.strategies import CHANNELS, StoredStrategy, StrategyShelf
 from shuanglu_quality.strategy_text import read
 
@@ -86,7 +88,27 @@ class StrategyRpc(StrategyServiceServicer):
             inspection=Inspection(
                 face_frames_per_kilosecond=round(strategy.face_fps * 1000), languages=strategy.languages
             ),
+            script=[_script_node(node) for node in strategy.nodes],
+            recording=_recording(strategy.recording),
         )
+
+
+def _script_node(node: Node) -> ScriptNode:
+    return ScriptNode(
+        node_id=node.node_id,
+        title_zh=node.title.zh,
+        title_en=node.title.en,
+        read_by=proto_out.role(node.read_by),
+        text=node.reading,
+    )
+
+
+def _recording(rules: RecordingRules) -> RecordingPolicy:
+    return RecordingPolicy(
+        required_roles=[proto_out.role(role) for role in rules.required_roles],
+        on_stall=StallAction.Value(f"STALL_ACTION_{rules.on_stall.name}"),
+        stall_patience_s=rules.stall_patience_s,
+    )
 
 
 def _strategy(row: StoredStrategy) -> api.Strategy:

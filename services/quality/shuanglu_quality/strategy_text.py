@@ -15,7 +15,16 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from shuanglu_quality.conditions import BadCondition, FindingsCondition, OrderCondition
-from shuanglu_quality.domain.strategy import Admission, Answer, CheckSpec, Node, Phrase, Strategy
+from shuanglu_quality.domain.strategy import (
+    Admission,
+    Answer,
+    CheckSpec,
+    Node,
+    Phrase,
+    RecordingRules,
+    StallAction,
+    Strategy,
+)
 from shuanglu_quality.domain.syllables import syllables
 from shuanglu_quality.domain.words import Role, Severity, Text
 from shuanglu_quality.yaml_text import BadText, Parsed, Problem, parse
@@ -200,6 +209,16 @@ def _strategy(content: dict[str, Any]) -> Strategy:
         ),
         face_fps=float(inspection.get("face_fps", 2)),
         languages=tuple(inspection.get("languages", ("zh",))),
+        recording=_recording(content.get("recording", {})),
+    )
+
+
+def _recording(rules: dict[str, Any]) -> RecordingRules:
+    usual = RecordingRules()
+    return RecordingRules(
+        tuple(Role(role) for role in rules.get("required_roles", usual.required_roles)),
+        StallAction(rules.get("on_stall", usual.on_stall)),
+        rules.get("stall_patience_s", usual.stall_patience_s),
     )
 
 

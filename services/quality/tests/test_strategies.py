@@ -1,6 +1,6 @@
 import pytest
 
-from shuanglu.common.v1.types_pb2 import Channel, Money
+from shuanglu.common.v1.types_pb2 import Channel, Money, ParticipantRole, StallAction
 from shuanglu.quality.v1 import strategy_service_pb2 as api
 from shuanglu_common.auth import CURRENT, Principal
 from shuanglu_quality.builtin import BUILT_IN, built_in
@@ -202,3 +202,21 @@ async def test_the_door_resolves_with_the_refusal_in_both_languages(rpc: Strateg
     assert (admitted.admitted, admitted.refusal_zh, admitted.refusal_rule) == (True, "", "")
     assert admitted.inspection.face_frames_per_kilosecond == 2000
     assert list(admitted.inspection.languages) == ["zh", "en"]
+
+
+async def test_the_door_tells_the_script_and_what_is_asked_of_a_live_recording(rpc: StrategyRpc):
+    order = api.OrderFacts(
+        product="personal_loan", amount=Money(amount_fen=8_000_000, currency="CNY"), purpose="consumption"
+    )
+    resolved = await rpc.ResolveStrategy(api.ResolveStrategyRequest(order=order, channel=Channel.CHANNEL_REMOTE), None)
+    assert [node.node_id for node in resolved.script] == ["consent", "identity", "terms", "risk", "confirm"]
+    first = resolved.script[0]
+    assert (first.title_zh, first.title_en) == ("录音录像告知与同意", "Consent to the recording")
+    assert first.read_by == ParticipantRole.PARTICIPANT_ROLE_AGENT
+    assert "全程录音录像" in first.text
+    assert list(resolved.recording.required_roles) == [
+        ParticipantRole.PARTICIPANT_ROLE_CUSTOMER,
+        ParticipantRole.PARTICIPANT_ROLE_AGENT,
+    ]
+    assert resolved.recording.on_stall == StallAction.STALL_ACTION_HOLD
+    assert resolved.recording.stall_patience_s == 30

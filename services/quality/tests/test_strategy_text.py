@@ -8,6 +8,8 @@ from quality_scene import Change
 from shuanglu_quality.builtin import built_in
 from shuanglu_quality.conditions import BadCondition, FindingsCondition, OrderCondition, OrderFacts
 from shuanglu_quality.domain.checks import KINDS
+from shuanglu_quality.domain.strategy import RecordingRules, StallAction
+from shuanglu_quality.domain.words import Role
 from shuanglu_quality.strategy_text import read, schema
 from shuanglu_quality.yaml_text import MAX_BYTES, Problem
 
@@ -132,6 +134,22 @@ def test_defaults_are_those_of_the_design():
     assert strategy.verdict == 'findings.all(f, f.severity != "critical" || f.outcome == "PASS")'
     assert strategy.checks[0].severity == "critical"
     assert (strategy.face_fps, strategy.languages) == (2.0, ("zh",))
+    assert (strategy.recording.required_roles, strategy.recording.on_stall) == ((), "hold")
+    assert strategy.recording.stall_patience_s == 30
+
+
+def test_a_strategy_says_what_it_asks_of_a_live_recording():
+    strategy = read(SMALL + "recording: {required_roles: [CUSTOMER], on_stall: end, stall_patience_s: 5}").strategy
+    assert strategy is not None
+    assert strategy.recording == RecordingRules((Role.CUSTOMER,), StallAction.END, 5)
+    assert "did you mean `hold`" in only_problem(SMALL + "recording: {on_stall: holt}").message
+    assert "out of range" in only_problem(SMALL + "recording: {stall_patience_s: 0}").message
+
+
+def test_who_reads_a_node_without_a_prompt_is_shown_what_must_be_said():
+    strategy = read(changed("{text: 请问您是否同意录音录像？}", "{must_say: [贷款利率, 还款方式]}")).strategy
+    assert strategy is not None
+    assert strategy.nodes[0].reading == "贷款利率；还款方式"
 
 
 @settings(max_examples=60)

@@ -5,6 +5,7 @@ Immutable; its version is the hash of its content.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from shuanglu_quality.domain.words import Role, Severity, Text
 
@@ -51,6 +52,11 @@ class Node:
     checks: tuple[str, ...] = ()
     rule: str = ""
 
+    @property
+    def reading(self) -> str:
+        """What its reader is shown: the prompt, else the phrases that must be said."""
+        return self.prompt or "；".join(phrase.text for phrase in self.must_say)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckSpec:
@@ -91,6 +97,23 @@ class Admission:
     refusal: Text = NO_TEXT
 
 
+class StallAction(StrEnum):
+    """What happens to a call whose recording stops growing."""
+
+    WARN = "warn"  # the parties are told
+    HOLD = "hold"  # no node is started or finished until it grows again
+    END = "end"  # ended, if it does not grow again in time
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRules:
+    """What is asked of a live recording. No required roles: everybody whom the session was made with."""
+
+    required_roles: tuple[Role, ...] = ()
+    on_stall: StallAction = StallAction.HOLD
+    stall_patience_s: int = 30
+
+
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """One immutable version."""
@@ -105,6 +128,7 @@ class Strategy:
     admission: Admission = Admission()
     face_fps: float = 2.0
     languages: tuple[str, ...] = ("zh",)
+    recording: RecordingRules = RecordingRules()
 
     def node(self, node_id: str) -> Node | None:
         """The node of that id."""
