@@ -29,10 +29,10 @@ from shuanglu_face_check.domain.reference import segments_to_ask
 from shuanglu_face_check.settings import FaceCheckSettings
 from shuanglu_face_check.worker import Worker as Eyes
 from shuanglu_face_check.worker import open_worker as open_eyes
-from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.domain import sound
 from shuanglu_media_ingest.domain.survey import Medium
-from shuanglu_media_ingest.segmenter import Piece, Segmenter
+from shuanglu_media_ingest.reading import av_files
+from shuanglu_media_ingest.reading.segmenter import Piece, Segmenter
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "build" / "models"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from figures import Figure
 from material import ffmpeg, large_recording
-from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.domain import sound
-from shuanglu_media_ingest.segmenter import Segmenter
+from shuanglu_media_ingest.reading import av_files
+from shuanglu_media_ingest.reading.segmenter import Segmenter
 from sizes import Sizes
 
 FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "mp4")

@@ -9,25 +9,25 @@ from shuanglu_common.app import App, run_service
 from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
 from shuanglu_common.errors import DependencyError
 from shuanglu_common.store import SealedStore
-from shuanglu_media_ingest.accepting import Acceptance, Files, Manners
-from shuanglu_media_ingest.batching import Batching
 from shuanglu_media_ingest.doctor import MediaDoctor
-from shuanglu_media_ingest.door import Limits, UploadDoor
-from shuanglu_media_ingest.hashing import Hasher
-from shuanglu_media_ingest.held_uploads import HeldUploads
-from shuanglu_media_ingest.importing import Importer, Outside
-from shuanglu_media_ingest.jetstream_pressure import JetStreamPressure
+from shuanglu_media_ingest.importing.accepting import Acceptance, Files, Manners
+from shuanglu_media_ingest.importing.batching import Batching
+from shuanglu_media_ingest.importing.importer import Importer, Outside
+from shuanglu_media_ingest.importing.jetstream_pressure import JetStreamPressure
+from shuanglu_media_ingest.importing.postgres import SCHEMA, PostgresImports
+from shuanglu_media_ingest.importing.postgres_batches import PostgresBatches
+from shuanglu_media_ingest.importing.postgres_queue import PostgresQueue
+from shuanglu_media_ingest.importing.rpc import ImportRpc
+from shuanglu_media_ingest.importing.sessions import SignalingSessions
+from shuanglu_media_ingest.importing.settled_store import SettledStore
+from shuanglu_media_ingest.importing.worker import ImportWorker, Lanes
 from shuanglu_media_ingest.memory import keep_little
-from shuanglu_media_ingest.postgres import SCHEMA, PostgresImports
-from shuanglu_media_ingest.postgres_batches import PostgresBatches
-from shuanglu_media_ingest.postgres_queue import PostgresQueue
-from shuanglu_media_ingest.reader import Reader, ReaderLimits
-from shuanglu_media_ingest.rpc import ImportRpc
-from shuanglu_media_ingest.sessions import SignalingSessions
+from shuanglu_media_ingest.reading.reader import Reader, ReaderLimits
 from shuanglu_media_ingest.settings import MediaIngestSettings
-from shuanglu_media_ingest.settled_store import SettledStore
-from shuanglu_media_ingest.spool import Spool
-from shuanglu_media_ingest.worker import ImportWorker, Lanes
+from shuanglu_media_ingest.uploads.door import Limits, UploadDoor
+from shuanglu_media_ingest.uploads.hashing import Hasher
+from shuanglu_media_ingest.uploads.held_uploads import HeldUploads
+from shuanglu_media_ingest.uploads.spool import Spool
 
 NAME = "media-ingest"
 MIB = 1 << 20

@@ -30,10 +30,10 @@ from shuanglu_common.doctor import (
     session_pages,
 )
 from shuanglu_common.store import Listed, SealedStore
-from shuanglu_media_ingest import spool_examination
 from shuanglu_media_ingest.domain.imports import ENDED, Import, ImportState
-from shuanglu_media_ingest.importing import ID_PHOTO
+from shuanglu_media_ingest.importing.importer import ID_PHOTO
 from shuanglu_media_ingest.tables import IMPORTS, import_of
+from shuanglu_media_ingest.uploads import spool_examination
 
 # A worker beats every few seconds, and another takes over what stands still for 20 s.
 BEATLESS_US = 120 * US

@@ -16,8 +16,8 @@ from pathlib import Path
 from file_pack import CLIPS, made
 from ingest_media import Result, segmented
 
-from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.errors import RecordingRefused
+from shuanglu_media_ingest.reading import av_files
 
 # A few hundred milliseconds are usual; a decoder that takes this long hangs.
 ALARM_S = 20

@@ -14,15 +14,15 @@ from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, SourceF
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.sealing import Sealer
 from shuanglu_common.store import MemoryStore, SealedStore
-from shuanglu_media_ingest.accepting import Acceptance, Files, Manners
-from shuanglu_media_ingest.batching import Batching
 from shuanglu_media_ingest.domain import imports
 from shuanglu_media_ingest.domain.imports import Import, ImportState, Plan
-from shuanglu_media_ingest.hashing import Hasher
-from shuanglu_media_ingest.held_uploads import HeldUploads
-from shuanglu_media_ingest.importing import Importer, Outside
-from shuanglu_media_ingest.rpc import ImportRpc
-from shuanglu_media_ingest.spool import Spool, Upload
+from shuanglu_media_ingest.importing.accepting import Acceptance, Files, Manners
+from shuanglu_media_ingest.importing.batching import Batching
+from shuanglu_media_ingest.importing.importer import Importer, Outside
+from shuanglu_media_ingest.importing.rpc import ImportRpc
+from shuanglu_media_ingest.uploads.hashing import Hasher
+from shuanglu_media_ingest.uploads.held_uploads import HeldUploads
+from shuanglu_media_ingest.uploads.spool import Spool, Upload
 
 EXPIRY_S = 3600
 HOLD_S = 86_400

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shuanglu_common.access import Role
 from shuanglu_common.auth import CURRENT, Principal
 from shuanglu_common.clock import SystemClock
-from shuanglu_media_ingest.door import Limits, UploadDoor
-from shuanglu_media_ingest.hashing import Hasher
-from shuanglu_media_ingest.spool import Spool
+from shuanglu_media_ingest.uploads.door import Limits, UploadDoor
+from shuanglu_media_ingest.uploads.hashing import Hasher
+from shuanglu_media_ingest.uploads.spool import Spool
 
 LIMITS = Limits(max_upload_bytes=1 << 30, max_uploads=20, expiry_s=3600)
 

@@ -12,7 +12,7 @@ from shuanglu_common.bus.events import NewEvent
 from shuanglu_media_ingest.domain.batches import MAX_BATCH, Batch, BatchPlace, Item
 from shuanglu_media_ingest.domain.imports import ENDED, MOVES, RETRYABLE, Import, ImportState, Inspection, Person
 from shuanglu_media_ingest.errors import BatchFull, BatchNotFound, ImportNotFound, SessionNotFound, SessionNotOpen
-from shuanglu_media_ingest.sessions import Session
+from shuanglu_media_ingest.importing.sessions import Session
 
 TENANT = "bank-a"
 PEOPLE = (Person("customer", "CUSTOMER"), Person("agent", "AGENT"))

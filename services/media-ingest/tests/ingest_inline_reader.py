@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from shuanglu_media_ingest import reader_cell
 from shuanglu_media_ingest.domain.gaps import Gap
 from shuanglu_media_ingest.domain.imports import Plan
 from shuanglu_media_ingest.domain.reading import Examined, Probed, ReadPiece, ReadTrack
-from shuanglu_media_ingest.reader import Reader, ReaderLimits
+from shuanglu_media_ingest.reading import reader_cell
+from shuanglu_media_ingest.reading.reader import Reader, ReaderLimits
 
 
 class InlineReading:

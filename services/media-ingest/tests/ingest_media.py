@@ -9,11 +9,11 @@ from typing import Any
 import av
 import numpy as np
 
-from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.domain import sound
 from shuanglu_media_ingest.domain.gaps import Gap
 from shuanglu_media_ingest.domain.sound import AudioChoice
-from shuanglu_media_ingest.segmenter import Piece, Segmenter, TrackInHand
+from shuanglu_media_ingest.reading import av_files
+from shuanglu_media_ingest.reading.segmenter import Piece, Segmenter, TrackInHand
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from shuanglu_common.store import MemoryStore
 from shuanglu_media_ingest import __main__ as service
 from shuanglu_media_ingest.domain.imports import Import, SourceFile
 from shuanglu_media_ingest.memory import keep_little
-from shuanglu_media_ingest.reader import Reader, ReaderLimits
-from shuanglu_media_ingest.spool import Upload
+from shuanglu_media_ingest.reading.reader import Reader, ReaderLimits
+from shuanglu_media_ingest.uploads.spool import Upload
 
 
 class HashingStore(MemoryStore):

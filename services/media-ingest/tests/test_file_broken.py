@@ -11,11 +11,11 @@ from file_judge import beeps_of, flashes_of
 from file_pack import CLIPS, made
 from ingest_media import Result, segmented
 
-from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.domain import limits
 from shuanglu_media_ingest.domain.boxes import split
 from shuanglu_media_ingest.domain.gaps import Cause
 from shuanglu_media_ingest.errors import FileDamaged, MoovMissing, RecordingRefused, RecordingTooLarge
+from shuanglu_media_ingest.reading import av_files
 
 TOLERANCE_S = 0.04
 # A flash at the edge of a damaged stretch may be lost with it, or seem to begin where it ends.
@@ -215,7 +215,7 @@ def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(tmp_path: Pa
 
 
 def test_too_many_packets_are_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shuanglu_media_ingest.av_packets.MAX_PACKETS", 100)
+    monkeypatch.setattr("shuanglu_media_ingest.reading.av_packets.MAX_PACKETS", 100)
     monkeypatch.setattr(limits, "MAX_PACKETS", 100)
     with pytest.raises(RecordingTooLarge):
         av_files.survey(made("fast_start.mp4"))

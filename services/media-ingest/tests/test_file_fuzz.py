@@ -16,7 +16,7 @@ from ingest_fakes import INSPECTION, PEOPLE
 
 from shuanglu_media_ingest.domain.imports import Plan, SourceFile
 from shuanglu_media_ingest.errors import RecordingRefused
-from shuanglu_media_ingest.reader import Reader, ReaderLimits
+from shuanglu_media_ingest.reading.reader import Reader, ReaderLimits
 
 CHILD = Path(__file__).with_name("file_fuzz.py")
 COUNT = int(os.environ.get("SHUANGLU_FUZZ_COUNT", "150"))

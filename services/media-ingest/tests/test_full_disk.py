@@ -16,11 +16,11 @@ from ingest_fakes import TENANT, FixedClock
 
 from shuanglu_common.clock import SystemClock
 from shuanglu_media_ingest.domain.imports import ImportState, SourceFile
-from shuanglu_media_ingest.door import Limits, UploadDoor
 from shuanglu_media_ingest.errors import HashingTakesLong, UploadNotFound
-from shuanglu_media_ingest.hashing import Hasher
-from shuanglu_media_ingest.spool import Spool, Upload, Writer
-from shuanglu_media_ingest.tus_errors import DiskFull
+from shuanglu_media_ingest.uploads.door import Limits, UploadDoor
+from shuanglu_media_ingest.uploads.hashing import Hasher
+from shuanglu_media_ingest.uploads.spool import Spool, Upload, Writer
+from shuanglu_media_ingest.uploads.tus_errors import DiskFull
 
 MIB = 1 << 20
 TUS = {"Tus-Resumable": "1.0.0"}

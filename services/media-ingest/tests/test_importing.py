@@ -24,7 +24,7 @@ from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.cmaf import fetch
 from shuanglu_common.store import StoreUnavailable
 from shuanglu_media_ingest.domain.imports import Import, ImportState, Node, SourceFile
-from shuanglu_media_ingest.tus_errors import UploadGone
+from shuanglu_media_ingest.uploads.tus_errors import UploadGone
 
 BOTH = Recipe("libx264", "aac", seconds=6, options=KEY_EVERY_SECOND)
 CUSTOMER, AGENT = PEOPLE

@@ -5,8 +5,9 @@ import inspect
 import pytest
 
 from shuanglu_common.errors import CallerError, DependencyError, ShuangluError
-from shuanglu_media_ingest import errors, tus_errors
+from shuanglu_media_ingest import errors
 from shuanglu_media_ingest.settings import MediaIngestSettings
+from shuanglu_media_ingest.uploads import tus_errors
 
 ALL = [
     found

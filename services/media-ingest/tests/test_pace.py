@@ -12,9 +12,9 @@ from starlette.types import Message
 
 from shuanglu_common.clock import SystemClock
 from shuanglu_media_ingest.domain.pace import WINDOW_S, Pace
-from shuanglu_media_ingest.door import UploadDoor
-from shuanglu_media_ingest.hashing import Hasher
-from shuanglu_media_ingest.spool import Spool
+from shuanglu_media_ingest.uploads.door import UploadDoor
+from shuanglu_media_ingest.uploads.hashing import Hasher
+from shuanglu_media_ingest.uploads.spool import Spool
 
 steps = st.lists(st.tuples(st.floats(0, 5), st.integers(0, 100_000)), max_size=200)
 

@@ -15,9 +15,9 @@ from shuanglu_media_ingest.domain.batches import BatchPlace
 from shuanglu_media_ingest.domain.imports import Import, ImportState, Plan, SourceFile
 from shuanglu_media_ingest.domain.queue import Answer, faults
 from shuanglu_media_ingest.errors import BatchNotFound, SessionNotOpen
-from shuanglu_media_ingest.postgres import SCHEMA, PostgresImports
-from shuanglu_media_ingest.postgres_batches import PostgresBatches
-from shuanglu_media_ingest.postgres_queue import LONGEST_DELAY_US, PostgresQueue
+from shuanglu_media_ingest.importing.postgres import SCHEMA, PostgresImports
+from shuanglu_media_ingest.importing.postgres_batches import PostgresBatches
+from shuanglu_media_ingest.importing.postgres_queue import LONGEST_DELAY_US, PostgresQueue
 
 MIB = 1 << 20
 

@@ -16,7 +16,6 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from shuanglu_common.cell.errors import CellKilled, CellMemory
-from shuanglu_media_ingest import reader as reader_module
 from shuanglu_media_ingest.domain.imports import Plan, SourceFile
 from shuanglu_media_ingest.domain.reading import ReadPiece
 from shuanglu_media_ingest.errors import (
@@ -28,7 +27,8 @@ from shuanglu_media_ingest.errors import (
     ReaderUnavailable,
     RecordingRefused,
 )
-from shuanglu_media_ingest.reader import MIB, Reader, ReaderLimits, refusal, typed_errors
+from shuanglu_media_ingest.reading import reader as reader_module
+from shuanglu_media_ingest.reading.reader import MIB, Reader, ReaderLimits, refusal, typed_errors
 
 BOTH = Recipe("libx264", "aac", seconds=30, options=KEY_EVERY_SECOND)
 FOREIGN = Recipe("mpeg4", "", seconds=4)
@@ -239,4 +239,4 @@ def test_every_refusal_of_the_child_is_known_to_the_service():
 def test_a_kill_that_never_ends_is_a_refusal_at_last():
     assert type(refusal(CellKilled())) is ReaderCrashed
     assert type(refusal(CellMemory())) is ReaderOutOfMemory
-    assert reader_module.MODULE == "shuanglu_media_ingest.reader_cell"
+    assert reader_module.MODULE == "shuanglu_media_ingest.reading.reader_cell"

@@ -20,8 +20,8 @@ from shuanglu_common.clock import SystemClock
 from shuanglu_common.database import Database
 from shuanglu_media_ingest.domain.imports import Import, ImportState, Node, Plan, SourceFile
 from shuanglu_media_ingest.errors import ImportNotFound, SessionNotOpen
-from shuanglu_media_ingest.importing import Imports
-from shuanglu_media_ingest.postgres import SCHEMA, PostgresImports
+from shuanglu_media_ingest.importing.importer import Imports
+from shuanglu_media_ingest.importing.postgres import SCHEMA, PostgresImports
 from shuanglu_stack.ports import choose_ports
 from shuanglu_stack.postgres_server import database_url, ensure_database, is_ready, postgres_command
 from shuanglu_stack.process import ManagedProcess, Spawner

@@ -21,7 +21,7 @@ from shuanglu_common.access import Role
 from shuanglu_common.auth import SessionHidden
 from shuanglu_common.errors import ShuangluError
 from shuanglu_media_ingest import errors
-from shuanglu_media_ingest.spool import Upload
+from shuanglu_media_ingest.uploads.spool import Upload
 
 RECORDING = Recipe("libx264", "aac", options=KEY_EVERY_SECOND)
 

@@ -12,12 +12,12 @@ import pytest
 from conftest import Media
 from ingest_media import KEY_EVERY_SECOND, Recipe, segmented, source_packets
 
-from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.domain import boxes
 from shuanglu_media_ingest.domain.gaps import Cause, Gap
 from shuanglu_media_ingest.domain.survey import Medium
 from shuanglu_media_ingest.domain.timeline import Stretch
 from shuanglu_media_ingest.errors import EmptyFile, MoovMissing, NoMedia, NotARecording, RecordingRefused
+from shuanglu_media_ingest.reading import av_files
 
 MS = Fraction(1, 1000)
 H264 = Recipe("libx264", "aac", options={**KEY_EVERY_SECOND, "bf": "3"})

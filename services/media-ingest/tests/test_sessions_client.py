@@ -12,7 +12,7 @@ from shuanglu.session.v1.session_service_pb2 import GetSessionResponse
 from shuanglu.session.v1.session_service_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 from shuanglu_media_ingest.domain.imports import Person
 from shuanglu_media_ingest.errors import SessionNotFound, SessionsUnavailable
-from shuanglu_media_ingest.sessions import SignalingSessions
+from shuanglu_media_ingest.importing.sessions import SignalingSessions
 
 TOKEN = (("authorization", "Bearer the-callers-own"),)
 SESSION = Session(

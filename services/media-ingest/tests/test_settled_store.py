@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from shuanglu_common.settings import ServiceSettings
-from shuanglu_media_ingest.settled_store import SettledStore
+from shuanglu_media_ingest.importing.settled_store import SettledStore
 
 
 @pytest.mark.parametrize("operation", ["put", "put_part", "complete_upload"])

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from shuanglu_media_ingest.spool import Spool, Upload
-from shuanglu_media_ingest.tus_errors import UploadGone, UploadHeld, UploadLocked
+from shuanglu_media_ingest.uploads.spool import Spool, Upload
+from shuanglu_media_ingest.uploads.tus_errors import UploadGone, UploadHeld, UploadLocked
 
 ID = "0123456789abcdef" * 2
 OTHER = "f" * 32

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from shuanglu_common.ailments import Code
 from shuanglu_media_ingest.domain.imports import ImportState
-from shuanglu_media_ingest.spool import Spool, Upload
-from shuanglu_media_ingest.spool_examination import LEFTOVER_S, SETTLE_S, clear, examine
+from shuanglu_media_ingest.uploads.spool import Spool, Upload
+from shuanglu_media_ingest.uploads.spool_examination import LEFTOVER_S, SETTLE_S, clear, examine
 
 NOW_US = 1_800_000_000_000_000
 US = 1_000_000

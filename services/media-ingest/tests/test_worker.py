@@ -14,7 +14,7 @@ from shuanglu_common.store import StoreUnavailable
 from shuanglu_media_ingest.domain.imports import Import, ImportState, Plan, SourceFile
 from shuanglu_media_ingest.domain.leases import Beat
 from shuanglu_media_ingest.domain.queue import MAX_ABANDONED, MAX_ATTEMPTS, Answer, Sight, Waiting
-from shuanglu_media_ingest.worker import ImportWorker, Lanes
+from shuanglu_media_ingest.importing.worker import ImportWorker, Lanes
 
 PATIENCE_S = 8.0
 

@@ -9,8 +9,8 @@ from typing import Protocol
 from shuanglu_common.clock import Clock
 from shuanglu_media_ingest.domain.imports import RETRYABLE, Import, ImportState
 from shuanglu_media_ingest.errors import UploadIncomplete, UploadNotFound
-from shuanglu_media_ingest.spool import Spool, Upload
-from shuanglu_media_ingest.tus_errors import UploadGone
+from shuanglu_media_ingest.uploads.spool import Spool, Upload
+from shuanglu_media_ingest.uploads.tus_errors import UploadGone
 
 # An import is being made: its row comes after the hold.
 TIDY_GRACE_S = 300

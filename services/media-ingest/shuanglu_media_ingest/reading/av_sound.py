@@ -13,11 +13,11 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 
-from shuanglu_media_ingest.av_init import MUXER
 from shuanglu_media_ingest.domain import boxes
 from shuanglu_media_ingest.domain.cutting import Unit
 from shuanglu_media_ingest.domain.timeline import Clock
 from shuanglu_media_ingest.errors import FileDamaged
+from shuanglu_media_ingest.reading.av_init import MUXER
 
 AAC_BITS_PER_CHANNEL = 64_000
 AAC_FRAME = 1024

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shuanglu_media_ingest.domain.tus import UPLOAD_ID
-from shuanglu_media_ingest.tus_errors import DiskFull, UploadGone, UploadHeld, UploadLocked
+from shuanglu_media_ingest.uploads.tus_errors import DiskFull, UploadGone, UploadHeld, UploadLocked
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
 _COPY_BYTES = 8 << 20

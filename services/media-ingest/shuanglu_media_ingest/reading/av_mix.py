@@ -9,10 +9,10 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-from shuanglu_media_ingest.av_sound import SLACK_MS, AacWriter, SoundDecoder
 from shuanglu_media_ingest.domain.cutting import Unit
 from shuanglu_media_ingest.domain.timeline import Clock
 from shuanglu_media_ingest.errors import FileDamaged
+from shuanglu_media_ingest.reading.av_sound import SLACK_MS, AacWriter, SoundDecoder
 
 # So far may a stream lag behind the others in the file; sound that comes later still is left out.
 MAX_LAG_S = 60

@@ -33,12 +33,12 @@ from shuanglu_media_ingest.errors import (
     UploadIncomplete,
     UploadNotFound,
 )
-from shuanglu_media_ingest.held_uploads import HeldUploads
+from shuanglu_media_ingest.importing.ports import Imports, Pressure
+from shuanglu_media_ingest.importing.storing import Context, FileTracks, store_file
 from shuanglu_media_ingest.messages import inspection_message, node_messages
-from shuanglu_media_ingest.ports import Imports, Pressure
-from shuanglu_media_ingest.reader import Reader
-from shuanglu_media_ingest.spool import Spool
-from shuanglu_media_ingest.storing import Context, FileTracks, store_file
+from shuanglu_media_ingest.reading.reader import Reader
+from shuanglu_media_ingest.uploads.held_uploads import HeldUploads
+from shuanglu_media_ingest.uploads.spool import Spool
 
 PROGRESS_EVERY_S = 1.0
 ID_PHOTO = "id-photo"

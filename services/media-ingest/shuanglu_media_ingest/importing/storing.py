@@ -15,7 +15,7 @@ from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain.imports import Import, SourceFile
 from shuanglu_media_ingest.domain.reading import ReadPiece
 from shuanglu_media_ingest.messages import gap_messages, segment_message, track_message
-from shuanglu_media_ingest.reader import Reading
+from shuanglu_media_ingest.reading.reader import Reading
 
 # Segments that are stored at a time, while the next one is cut. Few, so that memory stays flat; large ones alone.
 MOST_PIECES = 4

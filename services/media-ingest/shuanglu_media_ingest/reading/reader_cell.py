@@ -8,15 +8,15 @@ from typing import Any
 
 from av.error import ExternalError
 
-from shuanglu_media_ingest import av_files
 from shuanglu_media_ingest.domain import sound
 from shuanglu_media_ingest.domain.imports import Plan
 from shuanglu_media_ingest.domain.sound import Part
 from shuanglu_media_ingest.domain.survey import Survey
 from shuanglu_media_ingest.errors import RecordingRefused
-from shuanglu_media_ingest.id_photo import require_photo
 from shuanglu_media_ingest.memory import keep_little
-from shuanglu_media_ingest.segmenter import Piece, Segmenter, TrackInHand
+from shuanglu_media_ingest.reading import av_files
+from shuanglu_media_ingest.reading.id_photo import require_photo
+from shuanglu_media_ingest.reading.segmenter import Piece, Segmenter, TrackInHand
 
 TRACK, PIECE, ENDED = "track", "piece", "ended"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import av
 
-from shuanglu_media_ingest.av_init import carried_init
 from shuanglu_media_ingest.domain import boxes, payload
 from shuanglu_media_ingest.domain.cutting import Unit
 from shuanglu_media_ingest.domain.survey import Stream
 from shuanglu_media_ingest.domain.timeline import SNAP_MS, Clock, PresentationOrder, SampleClock
+from shuanglu_media_ingest.reading.av_init import carried_init
 
 
 class CarriedVideo:

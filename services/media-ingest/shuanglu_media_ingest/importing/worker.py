@@ -23,7 +23,7 @@ from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain.imports import Import
 from shuanglu_media_ingest.domain.leases import BEAT_S, Beat, Watch
 from shuanglu_media_ingest.domain.queue import MAX_ABANDONED, MAX_ATTEMPTS, Answer, Queue, delay_s, faults
-from shuanglu_media_ingest.ports import Pressure
+from shuanglu_media_ingest.importing.ports import Pressure
 
 POLL_S = 1.0
 LENGTHS_EVERY_S = 5.0

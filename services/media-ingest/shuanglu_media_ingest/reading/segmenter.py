@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from av.error import FFmpegError
 
-from shuanglu_media_ingest import av_files
-from shuanglu_media_ingest.av_carried import CarriedAudio, CarriedVideo
-from shuanglu_media_ingest.av_mix import MixedAudio
-from shuanglu_media_ingest.av_packets import Packets
-from shuanglu_media_ingest.av_sound import SoundDecoder, WorkingAudio
-from shuanglu_media_ingest.av_working_copy import WorkingVideo
 from shuanglu_media_ingest.domain import codecs, gaps
 from shuanglu_media_ingest.domain.boxes import BoxError
 from shuanglu_media_ingest.domain.cutting import Cut, Cutter, Unit
@@ -21,6 +15,12 @@ from shuanglu_media_ingest.domain.gaps import Cause, Ends, Faults, Gap
 from shuanglu_media_ingest.domain.sound import Part
 from shuanglu_media_ingest.domain.survey import Medium, Stream, Survey
 from shuanglu_media_ingest.domain.timeline import Clock, Stretch
+from shuanglu_media_ingest.reading import av_files
+from shuanglu_media_ingest.reading.av_carried import CarriedAudio, CarriedVideo
+from shuanglu_media_ingest.reading.av_mix import MixedAudio
+from shuanglu_media_ingest.reading.av_packets import Packets
+from shuanglu_media_ingest.reading.av_sound import SoundDecoder, WorkingAudio
+from shuanglu_media_ingest.reading.av_working_copy import WorkingVideo
 
 if TYPE_CHECKING:
     from array import array

@@ -13,12 +13,12 @@ import av
 from av.error import FFmpegError
 from av.video.frame import PictureType
 
-from shuanglu_media_ingest.av_init import MUXER
 from shuanglu_media_ingest.domain import boxes, limits, payload
 from shuanglu_media_ingest.domain.cutting import SEGMENT_MS, Unit
 from shuanglu_media_ingest.domain.survey import Stream
 from shuanglu_media_ingest.domain.timeline import Clock
 from shuanglu_media_ingest.errors import FileDamaged
+from shuanglu_media_ingest.reading.av_init import MUXER
 
 X264 = {
     "preset": "veryfast",

@@ -7,12 +7,12 @@ import grpc
 from shuanglu.media.v1 import import_service_pb2 as pb
 from shuanglu.media.v1.import_service_pb2_grpc import ImportServiceServicer
 from shuanglu_common.auth import current_principal
-from shuanglu_media_ingest.accepting import Acceptance, Accepted
-from shuanglu_media_ingest.batching import Batches, Batching, Refused
 from shuanglu_media_ingest.domain import batches
 from shuanglu_media_ingest.domain.batches import BatchPlace
 from shuanglu_media_ingest.domain.imports import Import, ImportState
 from shuanglu_media_ingest.errors import PageInvalid
+from shuanglu_media_ingest.importing.accepting import Acceptance, Accepted
+from shuanglu_media_ingest.importing.batching import Batches, Batching, Refused
 from shuanglu_media_ingest.messages import batch_message, import_message, refusal_message
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.error import FFmpegError
 
-from shuanglu_media_ingest import file_heads
-from shuanglu_media_ingest.av_packets import Packets
 from shuanglu_media_ingest.domain import limits
 from shuanglu_media_ingest.domain.boxes import BoxError
 from shuanglu_media_ingest.domain.survey import PROMISE_S, Medium, Stream, Survey
 from shuanglu_media_ingest.errors import EmptyFile, FileDamaged, MoovMissing, NoMedia, NotARecording
+from shuanglu_media_ingest.reading import file_heads
+from shuanglu_media_ingest.reading.av_packets import Packets
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest
 from shuanglu_common.auth import Principal
 from shuanglu_common.errors import ShuangluError
-from shuanglu_media_ingest.accepting import Acceptance, Accepted
 from shuanglu_media_ingest.domain.batches import Batch, BatchPlace, Item
 from shuanglu_media_ingest.domain.imports import Import, ImportState
+from shuanglu_media_ingest.importing.accepting import Acceptance, Accepted
 
 # Items of one call that are looked at together.
 TOGETHER = 8

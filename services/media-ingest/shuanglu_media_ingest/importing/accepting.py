@@ -28,14 +28,14 @@ from shuanglu_media_ingest.errors import (
     UploadDiffers,
     UploadNotFound,
 )
-from shuanglu_media_ingest.hashing import Hasher
-from shuanglu_media_ingest.held_uploads import HeldUploads
-from shuanglu_media_ingest.importing import cancelled_event
+from shuanglu_media_ingest.importing.importer import cancelled_event
+from shuanglu_media_ingest.importing.ports import ImportDesk
+from shuanglu_media_ingest.importing.sessions import Session
 from shuanglu_media_ingest.messages import files_of, nodes_of
-from shuanglu_media_ingest.ports import ImportDesk
-from shuanglu_media_ingest.reader import Reader
-from shuanglu_media_ingest.sessions import Session
-from shuanglu_media_ingest.spool import Spool, Upload
+from shuanglu_media_ingest.reading.reader import Reader
+from shuanglu_media_ingest.uploads.hashing import Hasher
+from shuanglu_media_ingest.uploads.held_uploads import HeldUploads
+from shuanglu_media_ingest.uploads.spool import Spool, Upload
 
 
 class Sessions(Protocol):

@@ -26,9 +26,9 @@ from shuanglu_common.http_server import error_response
 from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain import tus
 from shuanglu_media_ingest.domain.pace import WINDOW_S, Pace
-from shuanglu_media_ingest.hashing import Hasher
-from shuanglu_media_ingest.spool import Spool, Upload, Writer
-from shuanglu_media_ingest.tus_errors import (
+from shuanglu_media_ingest.uploads.hashing import Hasher
+from shuanglu_media_ingest.uploads.spool import Spool, Upload, Writer
+from shuanglu_media_ingest.uploads.tus_errors import (
     ChecksumMismatch,
     ContentTypeWrong,
     DiskFull,

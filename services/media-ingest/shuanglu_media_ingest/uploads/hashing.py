@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 
 from shuanglu_media_ingest.errors import HashingTakesLong, UploadNotFound
-from shuanglu_media_ingest.spool import Spool, Upload
+from shuanglu_media_ingest.uploads.spool import Spool, Upload
 
 # Two disks' worth of reading; the rest waits in line.
 PARALLEL = 2

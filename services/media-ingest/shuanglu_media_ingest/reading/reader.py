@@ -25,7 +25,7 @@ from shuanglu_media_ingest.domain.reading import Examined, Probed, ReadPiece, Re
 
 log = structlog.get_logger()
 
-MODULE = "shuanglu_media_ingest.reader_cell"
+MODULE = "shuanglu_media_ingest.reading.reader_cell"
 MIB = 1 << 20
 # A segment is at least one group of pictures; survey.MAX_GROUP_BYTES bounds those that are carried.
 LARGEST_PIECE_BYTES = 64 * MIB
