@@ -22,8 +22,8 @@ proto: ## Generate Python code and the gateway's descriptor from protos/
 run: setup ## Start the whole embedded stack with a sample; Ctrl-C stops it
 	@$(PY) -m shuanglu_stack up
 
-demo: setup ## Import the sample, wait for its report, print the findings
-	@$(PY) -m shuanglu_stack demo
+demo: setup ## The main job once: import the sample, print its report; SCENE=remote: a recorded call between two participants
+	@$(PY) -m shuanglu_stack demo $(if $(SCENE),--scene $(SCENE))
 
 test: setup ## All tests: units, models, and the real stack
 	@$(PYTEST) --cov --cov-report=

@@ -15,7 +15,7 @@ readonly BUF_VERSION=1.75.0
 # Tools for tests, checks and code generation; what the packages themselves need stands in their pyproject.toml.
 readonly TOOLS=(
   boto3-stubs googleapis-common-protos grpcio-tools hypothesis import-linter jsonschema mypy mypy-boto3-s3 mypy-protobuf
-  pypdfium2 pytest pytest-asyncio pytest-cov pytest-timeout rapidfuzz ruff schemathesis tuspy types-grpcio types-jsonschema
+  playwright pypdfium2 pytest pytest-asyncio pytest-cov pytest-timeout rapidfuzz ruff schemathesis tuspy types-grpcio types-jsonschema
   types-protobuf types-PyYAML
 )
 # What scripts/models.py needs to prepare the models.
@@ -30,6 +30,8 @@ wanted() {
     cat scripts/setup.sh scripts/models.py scripts/generate_protos.py constraints.txt models/models.json
     cat libs/*/pyproject.toml services/*/pyproject.toml samples/pyproject.toml
     find protos -name '*.proto' -print0 | sort -z | xargs -0 cat
+    cat scripts/console.sh
+    find services/console -type f -not -path '*/node_modules/*' -print0 2>/dev/null | sort -z | xargs -0 cat
     pwd
     printf '%s' "${SHUANGLU_WITHOUT_MODELS:-}"
   } 2>/dev/null | sha256sum | cut -d' ' -f1
@@ -42,6 +44,10 @@ install_debian_packages() {
   compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK-*.ttc' >/dev/null || missing+=(fonts-noto-cjk)
   # Judge of the file tests and baseline of the benchmarks; no service uses it.
   command -v ffprobe >/dev/null || missing+=(ffmpeg)
+  # The media server and the relay of calls; the browser is for tests.
+  command -v janus >/dev/null || missing+=(janus)
+  command -v turnserver >/dev/null || missing+=(coturn)
+  command -v chromium >/dev/null || missing+=(chromium)
   local python
   python=$(find_python) || missing+=(python3 python3-venv)
   if [[ -n ${python:-} && ! -x $VENV/bin/python ]] && ! "$python" -c 'import ensurepip' 2>/dev/null; then
@@ -56,7 +62,8 @@ install_debian_packages() {
     sudo=(sudo)
   fi
   "${sudo[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # RUNLEVEL=1: what is installed as a service is not started on this machine; the stack starts its own.
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # A Python that is supported; first the one that is tested most.
@@ -94,6 +101,14 @@ install_python_packages() {
   "${pip[@]}" "${constraints[@]}" --no-build-isolation "${packages[@]}"
 }
 
+# The pages of customer and agent. Without npm everything else works; the gateway says that there are no pages.
+build_console() {
+  [[ -x scripts/console.sh ]] || return 0
+  command -v npm >/dev/null || { say "npm is missing: the pages of the console are not built"; return 0; }
+  say "building the console"
+  scripts/console.sh >&2
+}
+
 # Only `make lint` needs it; without npm everything else works.
 install_buf() {
   command -v npm >/dev/null || { say "npm is missing: \`make lint\` cannot check protos"; return 0; }
@@ -110,6 +125,7 @@ main() {
   install_debian_packages
   install_python_packages
   install_buf
+  build_console
   if [[ -z ${SHUANGLU_WITHOUT_MODELS:-} ]]; then
     "$VENV/bin/python" scripts/models.py >&2
   fi
