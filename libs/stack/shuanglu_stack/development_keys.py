@@ -16,6 +16,8 @@ from shuanglu_gateway.certificate import make_development_certificate
 KEY_ID = "development"
 ISSUER = "https://id.shuanglu.development"
 AUDIENCE = "shuanglu"
+SESSION_KEY_ID = "shuanglu-session"
+PASSWORDS = ("nats_password", "postgres_password", "s3_access_key", "s3_secret_key", "janus_secret", "turn_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class DevelopmentKeys:
     postgres_password: str
     s3_access_key: str
     s3_secret_key: str
+    janus_secret: str
+    turn_secret: str
 
     @property
     def master_key(self) -> Path:
@@ -49,6 +53,16 @@ class DevelopmentKeys:
         return self.folder / "internal.pem"
 
     @property
+    def session_key(self) -> Path:
+        """EC P-256 key that signaling signs participants' tokens with."""
+        return self.folder / "session.pem"
+
+    @property
+    def session_jwks(self) -> Path:
+        """Public half of the session key, as a JSON Web Key Set (RFC 7517)."""
+        return self.folder / "session-jwks.json"
+
+    @property
     def authority(self) -> Path:
         """Certificate of the development authority: what clients trust."""
         return self.folder / "ca.pem"
@@ -68,11 +82,7 @@ def ensure_keys(folder: Path) -> DevelopmentKeys:
     """The keys in a folder; what is missing is made."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
-    passwords_file = folder / "passwords.json"
-    if not passwords_file.exists():
-        names = ("nats_password", "postgres_password", "s3_access_key", "s3_secret_key")
-        _write(passwords_file, json.dumps({name: secrets.token_hex(16) for name in names}).encode())
-    keys = DevelopmentKeys(folder, **json.loads(passwords_file.read_text()))
+    keys = DevelopmentKeys(folder, **_ensure_passwords(folder / "passwords.json"))
     if not keys.master_key.exists():
         _write(keys.master_key, base64.b64encode(secrets.token_bytes(32)))
     if not keys.internal_key.exists():
@@ -80,11 +90,25 @@ def ensure_keys(folder: Path) -> DevelopmentKeys:
     if not keys.jwks.exists():
         signing_key = _new_key()
         _write(keys.signing_key, _pem(signing_key))
-        _write(keys.jwks, json.dumps({"keys": [_public_jwk(signing_key)]}).encode())
+        _write(keys.jwks, json.dumps({"keys": [_public_jwk(signing_key, KEY_ID)]}).encode())
+    if not keys.session_jwks.exists():
+        session_key = _new_key()
+        _write(keys.session_key, _pem(session_key))
+        _write(keys.session_jwks, json.dumps({"keys": [_public_jwk(session_key, SESSION_KEY_ID)]}).encode())
     if not keys.tls_certificate.exists():
         hosts = ["localhost", "127.0.0.1", "::1"]
         make_development_certificate(folder, hosts, dt.datetime.now(dt.UTC))
     return keys
+
+
+def _ensure_passwords(file: Path) -> dict[str, str]:
+    """Passwords of a file; those that an older folder does not have yet are added."""
+    known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    missing = [name for name in PASSWORDS if name not in known]
+    if missing:
+        known |= {name: secrets.token_hex(16) for name in missing}
+        _write(file, json.dumps(known).encode())
+    return {name: known[name] for name in PASSWORDS}
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:
@@ -97,10 +121,10 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _public_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+def _public_jwk(key: ec.EllipticCurvePrivateKey, key_id: str) -> dict[str, str]:
     numbers = key.public_key().public_numbers()
     x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (numbers.x, numbers.y))
-    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": KEY_ID, "use": "sig", "alg": "ES256"}
+    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": key_id, "use": "sig", "alg": "ES256"}
 
 
 def _write(path: Path, content: bytes) -> None:

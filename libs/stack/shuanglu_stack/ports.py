@@ -12,6 +12,9 @@ from shuanglu_stack.errors import PortTaken
 FREE_RANGE = range(20000, 32000)
 LOOPBACK = "127.0.0.1"
 
+# Tries to find a whole range of free UDP ports.
+RANGE_TRIES = 50
+
 PortMode = Literal["fixed", "free"]
 
 
@@ -46,6 +49,30 @@ def _is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def choose_udp_range(name: str, size: int, mode: PortMode, start: int, host: str = LOOPBACK) -> range:
+    """`size` UDP ports in a row. `fixed`: from `start`. Raises PortTaken if they are in use."""
+    if mode == "fixed":
+        wanted = range(start, start + size)
+        for port in wanted:
+            if not _is_free_udp(port, host):
+                raise PortTaken(name, port)
+        return wanted
+    for _ in range(RANGE_TRIES):
+        first = random.randrange(FREE_RANGE.start, FREE_RANGE.stop - size, 2)
+        if all(_is_free_udp(port, host) for port in range(first, first + size)):
+            return range(first, first + size)
+    raise PortTaken(name, FREE_RANGE.start)
+
+
+def _is_free_udp(port: int, host: str) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, port))
         except OSError:
             return False
         return True

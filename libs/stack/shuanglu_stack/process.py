@@ -31,6 +31,8 @@ class Command:
     stop_timeout_s: float = 25
     # Further options of setpriv(1), such as a user to run as.
     identity: tuple[str, ...] = ()
+    # Before it is started again after it ended by itself: first, second, …. Empty: as the stack does with all others.
+    restart_pauses_s: tuple[float, ...] = ()
 
 
 class Spawner:

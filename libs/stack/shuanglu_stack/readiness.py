@@ -32,12 +32,12 @@ def http_ok(port: int, path: str) -> Probe:
     return probe
 
 
-def port_open(port: int) -> Probe:
+def port_open(port: int, host: str = LOOPBACK) -> Probe:
     """Ready when something listens."""
 
     def probe() -> bool:
         try:
-            with socket.create_connection((LOOPBACK, port), timeout=PROBE_TIMEOUT_S):
+            with socket.create_connection((host, port), timeout=PROBE_TIMEOUT_S):
                 return True
         except OSError:
             return False

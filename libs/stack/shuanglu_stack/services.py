@@ -1,11 +1,14 @@
 """The services of shuanglu, as processes of the stack."""
 
+import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from shuanglu_stack.development_keys import AUDIENCE, ISSUER, DevelopmentKeys
+from shuanglu_stack.janus_server import MediaNode, janus_name
 from shuanglu_stack.nats_server import nats_url
 from shuanglu_stack.ports import LOOPBACK
 from shuanglu_stack.postgres_server import database_url
@@ -21,15 +24,26 @@ class ServiceSpec:
     grpc: bool = False
     http: bool = False
     migrates: bool = False
+    module: str = ""  # What Python runs; empty: the package of the service's name.
+    restart_pauses_s: tuple[float, ...] = ()
 
     @property
     def package(self) -> str:
         """Python package that runs it."""
-        return "shuanglu_" + self.name.replace("-", "_")
+        return self.module or "shuanglu_" + self.name.replace("-", "_")
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a program."""
+        return find_spec(self.package) is not None and find_spec(self.package + ".__main__") is not None
 
 
+LIVE = "media-ingest-live"
+# One beside each Janus. What Janus writes meanwhile waits on disk, but the proof of the recording waits too.
+RECORDER = ServiceSpec(LIVE, grpc=True, module="shuanglu_media_ingest.live", restart_pauses_s=(0.1, 0.5, 1.0))
 SERVICES = (
-    ServiceSpec("signaling", grpc=True, migrates=True),
+    RECORDER,
+    ServiceSpec("signaling", grpc=True, http=True, migrates=True),
     ServiceSpec("media-ingest", grpc=True, http=True, migrates=True),
     ServiceSpec("face-check"),
     ServiceSpec("asr"),
@@ -45,6 +59,7 @@ INFRASTRUCTURE_PORTS = (
     "envoy-admin",
     "envoy-ops",
     "gateway-check",
+    "coturn",
 )
 
 
@@ -55,8 +70,8 @@ def process_names(spec: ServiceSpec, replicas: Mapping[str, int]) -> Iterator[st
 
 
 def port_names(replicas: Mapping[str, int]) -> list[str]:
-    """All ports that the stack listens on, by name."""
-    names = list(INFRASTRUCTURE_PORTS)
+    """All TCP ports that the stack listens on, by name."""
+    names = [*INFRASTRUCTURE_PORTS, *(janus_name(number) for number in range(1, replicas.get(LIVE, 1) + 1))]
     for spec in SERVICES:
         for process in process_names(spec, replicas):
             names += [f"{process}-{kind}" for kind in ("ops", "grpc", "http") if kind == "ops" or getattr(spec, kind)]
@@ -76,6 +91,7 @@ def shared_environment(
         "SHUANGLU_DATABASE_URL": database_url(ports["postgres"], keys.postgres_password),
         "SHUANGLU_MASTER_KEY_FILE": str(keys.master_key),
         "SHUANGLU_JWKS_FILE": str(keys.jwks),
+        "SHUANGLU_SESSION_JWKS_FILE": str(keys.session_jwks),
         "SHUANGLU_JWT_ISSUER": ISSUER,
         "SHUANGLU_JWT_AUDIENCE": AUDIENCE,
         "SHUANGLU_INTERNAL_KEY_FILE": str(keys.internal_key),
@@ -89,6 +105,32 @@ def shared_environment(
     }
 
 
+def signaling_environment(
+    nodes: Sequence[MediaNode], ports: Mapping[str, int], keys: DevelopmentKeys, media_host: str
+) -> dict[str, str]:
+    """What signaling alone is told: where the media nodes are, and the secrets of what it alone speaks to."""
+    places = [
+        {
+            "name": node.name,
+            "janus": f"ws://{LOOPBACK}:{node.api_port}",
+            "recorder": f"{LOOPBACK}:{ports[recorder_name(node.number) + '-grpc']}",
+        }
+        for node in nodes
+    ]
+    return {
+        "SHUANGLU_MEDIA_NODES": json.dumps(places),
+        "SHUANGLU_JANUS_SECRET": keys.janus_secret,
+        "SHUANGLU_TURN_URLS": json.dumps([f"turn:{media_host}:{ports['coturn']}?transport=udp"]),
+        "SHUANGLU_TURN_SECRET": keys.turn_secret,
+        "SHUANGLU_SESSION_KEY_FILE": str(keys.session_key),
+    }
+
+
+def recorder_name(number: int) -> str:
+    """Process of the recorder beside a Janus."""
+    return LIVE if number == 1 else f"{LIVE}-{number}"
+
+
 def service_command(
     spec: ServiceSpec, name: str, ports: Mapping[str, int], env: Mapping[str, str], logs_dir: Path, root: Path
 ) -> Command:
@@ -99,7 +141,8 @@ def service_command(
         if f"{name}-{kind}" in ports
     }
     argv = (sys.executable, "-m", spec.package)
-    return Command(name, argv, logs_dir / f"{name}.log", root, env={**env, **own})
+    log_file = logs_dir / f"{name}.log"
+    return Command(name, argv, log_file, root, env={**env, **own}, restart_pauses_s=spec.restart_pauses_s)
 
 
 def migration_command(spec: ServiceSpec, env: Mapping[str, str], logs_dir: Path, root: Path) -> Command:

@@ -6,9 +6,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -21,13 +20,16 @@ from shuanglu_stack.announcer import Announcer, Silent
 from shuanglu_stack.development_keys import AUDIENCE, ISSUER, KEY_ID, DevelopmentKeys, ensure_keys
 from shuanglu_stack.envoy_proxy import checker_command, envoy_command
 from shuanglu_stack.errors import AlreadyRunning, ComponentFailed
+from shuanglu_stack.media import Media, MediaCommand, choose_media, media_commands
 from shuanglu_stack.nats_server import nats_command, nats_url
-from shuanglu_stack.ports import LOOPBACK, PortMode, choose_ports
+from shuanglu_stack.options import StackOptions
+from shuanglu_stack.ports import LOOPBACK, choose_ports
 from shuanglu_stack.postgres_server import ensure_database, is_ready, postgres_command
 from shuanglu_stack.process import Command, ManagedProcess, Spawner
-from shuanglu_stack.readiness import Probe, http_ok, wait_ready
+from shuanglu_stack.readiness import Probe, http_ok, port_open, wait_ready
 from shuanglu_stack.s3_gateway import s3_command
 from shuanglu_stack.services import (
+    LIVE,
     SERVICES,
     ServiceSpec,
     migration_command,
@@ -35,8 +37,9 @@ from shuanglu_stack.services import (
     process_names,
     service_command,
     shared_environment,
+    signaling_environment,
 )
-from shuanglu_stack.supervisor import PAUSES_S, Supervisor
+from shuanglu_stack.supervisor import Supervisor
 from shuanglu_stack.usage import Usage, usage_of
 
 INFRASTRUCTURE_TIMEOUT_S = 60
@@ -46,27 +49,6 @@ SERVICE_TIMEOUT_S = 180
 # After a kill -9 of the stack its children need a moment to end and free their ports.
 LEFTOVER_TIMEOUT_S = 15
 DAY_S = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class StackOptions:
-    """What differs between a developer's stack, a test's and a benchmark's."""
-
-    data_dir: Path
-    root: Path = field(default_factory=Path.cwd)  # The repository: generated contracts and models are below build/.
-    models_dir: Path | None = None  # Default: build/models of the repository.
-    ports: PortMode = "free"
-    gateway_port: int = 8443
-    port_base: int = 18400
-    services: Collection[str] = tuple(spec.name for spec in SERVICES)  # Which ones to run.
-    unready: Collection[str] = ()  # Services that need only be alive, such as one whose model is missing on purpose.
-    replicas: Mapping[str, int] = field(default_factory=dict)
-    env: Mapping[str, str] = field(default_factory=dict)  # For every service.
-    service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # For one service, by name.
-    gateway: Mapping[str, Any] = field(default_factory=dict)  # Settings of the gateway, such as `requests_per_10s`.
-    # Ports that services are told instead of the real ones of `nats`, `postgres` or `s3`: a fault proxy listens there.
-    detours: Mapping[str, int] = field(default_factory=dict)
-    restart_pauses_s: tuple[float, ...] = PAUSES_S  # Before what ended by itself is started again: first, second, ….
 
 
 class EmbeddedStack:
@@ -82,12 +64,13 @@ class EmbeddedStack:
         self.root = options.root.resolve()
         self.logs_dir = self.data_dir / "logs"
         self.ports: dict[str, int] = {}
+        self._media: Media | None = None
         self._announcer = announcer or Silent()
         self._spawner = Spawner()
         self._supervisor = Supervisor(self._announcer.say, options.restart_pauses_s)
         self._infrastructure: dict[str, ManagedProcess] = {}
         self._services: dict[str, ManagedProcess] = {}
-        self._specs = tuple(spec for spec in SERVICES if spec.name in options.services)
+        self._specs = tuple(spec for spec in SERVICES if spec.name in options.services and spec.exists)
         self._keys: DevelopmentKeys | None = None
         self._lock: IO[str] | None = None
         self._giving_up = threading.Event()
@@ -173,6 +156,12 @@ class EmbeddedStack:
         """Where a service answers /healthz, /readyz and /metrics."""
         return f"http://{LOOPBACK}:{self.ports[f'{name}-ops']}"
 
+    def spool_dir(self, number: int = 1) -> Path:
+        """Where a media node's Janus writes. RuntimeError if nothing is recorded live."""
+        if self._media is None:
+            raise RuntimeError(f"this stack does not run {LIVE}")
+        return self._media.nodes[number - 1].spool_dir
+
     def stop_service(self, name: str) -> bool:
         """SIGTERM and wait; it stays down. False if it had to be killed."""
         return self._process(name).stop()
@@ -205,6 +194,8 @@ class EmbeddedStack:
         options = self.options
         names = port_names(options.replicas)
         self.ports = choose_ports(names, options.ports, options.gateway_port, options.port_base, leftover)
+        if LIVE in options.services:
+            self._media = choose_media(options, self.ports, self.data_dir)
         self._start_infrastructure()
         self._start_services()
         self._describe()
@@ -234,6 +225,20 @@ class EmbeddedStack:
             raise AlreadyRunning(self.data_dir) from None
         self._lock = lock
 
+    def _start_media(self) -> list[Callable[[], None]]:
+        """Start Janus and coturn; what to wait for."""
+        if self._media is None:
+            return []
+        commands = media_commands(self._media, self.data_dir, self.logs_dir, self.root, self.keys)
+        for each in commands:
+            self._run(each.command, self._infrastructure)
+        return [lambda each=each: self._media_ready(each) for each in commands]  # type: ignore[misc]
+
+    def _media_ready(self, started: MediaCommand) -> None:
+        process = self._infrastructure[started.command.name]
+        seconds = self._await(process, port_open(started.port, started.host), INFRASTRUCTURE_TIMEOUT_S)
+        self._announcer.ready(process.name, seconds, f"{started.host}:{started.port}")
+
     def _start_infrastructure(self) -> None:
         keys, ports, logs = self.keys, self.ports, self.logs_dir
         commands = (
@@ -245,7 +250,9 @@ class EmbeddedStack:
         )
         for command in commands:
             self._run(command, self._infrastructure)
-        self._all_of(self._bus_ready, self._database_ready, self._store_ready, self._checker_ready, self._gateway_ready)
+        media = self._start_media()
+        steps = (self._bus_ready, self._database_ready, self._store_ready, self._checker_ready, self._gateway_ready)
+        self._all_of(*steps, *media)
 
     def _gateway_changes(self) -> dict[str, Any]:
         """What the services are told of traces, the gateway is told too."""
@@ -305,10 +312,20 @@ class EmbeddedStack:
     def _start_services(self) -> None:
         env = self.service_environment
         for spec in self._specs:
-            for name in process_names(spec, self.options.replicas):
-                own_env = {**env, **self.options.service_env.get(spec.name, {})}
+            for number, name in enumerate(process_names(spec, self.options.replicas), 1):
+                own_env = {**env, **self._own_environment(spec.name, number)}
+                own_env |= self.options.service_env.get(spec.name, {})
                 self._run(service_command(spec, name, self.ports, own_env, self.logs_dir, self.root), self._services)
         self._all_of(*[lambda name=name: self._service_ready(name) for name in self._services])
+
+    def _own_environment(self, service: str, number: int) -> dict[str, str]:
+        """What one service, or one replica of it, is told and no other."""
+        media = self._media
+        if media is not None and service == LIVE:
+            return {"SHUANGLU_LIVE_SPOOL_DIR": str(media.nodes[number - 1].spool_dir)}
+        if media is not None and service == "signaling":
+            return signaling_environment(media.nodes, self.ports, self.keys, media.host)
+        return {}
 
     def _service_ready(self, name: str) -> None:
         seconds = self._await(self._services[name], self._service_probe(name), SERVICE_TIMEOUT_S)

@@ -81,9 +81,10 @@ class Supervisor:
     def _pause(self, process: ManagedProcess, now: float) -> float:
         if now - process.started_at > HEALTHY_AFTER_S:
             process.restarts = 0
-        pause = self._pauses_s[min(process.restarts, len(self._pauses_s) - 1)]
+        pauses_s = process.command.restart_pauses_s or self._pauses_s
+        pause = pauses_s[min(process.restarts, len(pauses_s) - 1)]
         self._say(
-            f"{process.name} ended ({_how(process.exit_code())}); starting it again in {pause:.0f} s; "
+            f"{process.name} ended ({_how(process.exit_code())}); starting it again in {pause:g} s; "
             f"log: {process.command.log_file}"
         )
         return pause

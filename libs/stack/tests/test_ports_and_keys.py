@@ -38,7 +38,7 @@ def test_every_replica_has_ports_of_its_own() -> None:
     assert len(names) == len(set(names))
     assert {"face-check-ops", "face-check-2-ops", "face-check-3-ops", "report-http", "quality-grpc"} <= set(names)
     assert "face-check-grpc" not in names
-    assert len(port_names({})) == len(INFRASTRUCTURE_PORTS) + len(SERVICES) + 4 + 2
+    assert len(port_names({})) == len(INFRASTRUCTURE_PORTS) + 1 + sum(1 + spec.grpc + spec.http for spec in SERVICES)
 
 
 def test_keys_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
