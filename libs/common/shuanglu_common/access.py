@@ -55,6 +55,9 @@ B, A, C, R, U, M, O, S = Role  # noqa: E741 - one letter a column keeps the tabl
 OWN, LOOKUP, FILTERED, WIDE, FREE = Scope
 
 SESSION = "/shuanglu.session.v1.SessionService/"
+CALL = "/shuanglu.session.v1.CallService/"
+RECORDER = "/shuanglu.media.v1.RecorderService/"
+RECORDING = "/shuanglu.media.v1.RecordingService/"
 IMPORT = "/shuanglu.media.v1.ImportService/"
 STRATEGY = "/shuanglu.quality.v1.StrategyService/"
 REPORT = "/shuanglu.report.v1.ReportService/"
@@ -66,6 +69,24 @@ ACCESS: dict[str, Row] = {
     SESSION + "CreateSession": row(WIDE, B, A, M),
     SESSION + "GetSession": row(OWN, B, A, C, R, U, M, O, S),
     SESSION + "ListSessions": row(WIDE, B, A, R, U, M, O),
+    CALL + "CreateInvitation": row(OWN, B, A, M),
+    CALL + "RevokeInvitation": row(OWN, B, A, M),
+    CALL + "JoinCall": row(OWN, B, A, C),
+    CALL + "LeaveCall": row(OWN, B, A, C),
+    CALL + "MuteTrack": row(OWN, B, A, C),
+    CALL + "HoldCall": row(OWN, B, A),
+    CALL + "StartNode": row(OWN, B, A),
+    CALL + "FinishNode": row(OWN, B, A),
+    CALL + "EndCall": row(OWN, B, A),
+    CALL + "GetCall": row(OWN, B, A, C, R, M, O),
+    CALL + "WatchSession": row(OWN, B, A, C, R, M, O),
+    RECORDER + "OpenRecording": row(OWN, S),
+    RECORDER + "CloseRecording": row(OWN, S),
+    RECORDER + "GetRecording": row(OWN, S),
+    # Of all tenants: who may ask is one of our own services.
+    RECORDER + "WatchRecordings": row(FREE, S),
+    RECORDING + "AttachIdPhoto": row(OWN, B, A, M),
+    RECORDING + "Reconcile": row(WIDE, M, O, U),
     IMPORT + "ImportRecording": row(OWN, B, A, M),
     IMPORT + "GetImport": row(LOOKUP, B, A, M, O),
     IMPORT + "CancelImport": row(LOOKUP, B, A, M),
@@ -98,12 +119,18 @@ ACCESS: dict[str, Row] = {
 
 # Health is for probes; it tells nothing but that the server answers.
 OPEN_PREFIXES = ("/grpc.health.v1.Health/",)
+# Calls that need no token. The code of an invitation is the authority, and what it gives is a token.
+OPEN_CALLS = frozenset({CALL + "AcceptInvitation"})
 
-UPLOADS = "/files"
+UPLOADS, PUBLISH, WATCH = "/files", "/whip", "/whep"
 DOORS: dict[str, Row] = {
     # An upload is seen by the subject that made it and by the tenant's administrators.
     UPLOADS: row(FREE, B, A, M),
+    # `/whip/<session_id>…` and `/whep/<session_id>…`: which participant, the handler says.
+    PUBLISH: row(OWN, B, A, C),
+    WATCH: row(OWN, B, A, C),
 }
-"""HTTP doors by the first part of their path. A door that carries its own authority (the signed links of `/hls/`) is
-opened by name where it is served: `App.serve_http(…, public=("/hls/",))`."""
+"""HTTP doors by the first part of their path; a row that compares the session takes the second part for it. A door that
+carries its own authority (the signed links of `/hls/`) is opened by name where it is served:
+`App.serve_http(…, public=("/hls/",))`."""
 UPLOAD_ROLES = DOORS[UPLOADS].roles

@@ -2,13 +2,17 @@
 
 Claims: `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` (list) and, for a token of one session, `session_id` (RFC 7519).
 A customer's token is always one of one session: without `session_id` the role counts for nothing.
+Three issuers: the bank's, our services among themselves, and signaling for those who take part in a call. A token of
+the last kind names `session_id`, `participant_id` and `invitation_id` and holds the roles of a participant alone.
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +20,16 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from shuanglu_common.access import ACCESS, DOORS, OPEN_PREFIXES, Role, Row, Scope
+from shuanglu_common.access import ACCESS, DOORS, OPEN_CALLS, OPEN_PREFIXES, Role, Row, Scope
 from shuanglu_common.bus.subjects import SESSION_ID, TENANT
 from shuanglu_common.errors import Forbidden, NotFound, Unauthenticated
 from shuanglu_common.settings import ServiceSettings
 
 INTERNAL_ISSUER = "shuanglu-internal"
 INTERNAL_TTL_S = 300
+SESSION_ISSUER = "shuanglu-session"
+PARTICIPANT_ROLES = frozenset({Role.CUSTOMER, Role.AGENT})
+PARTICIPANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 LEEWAY_S = 30
 ALGORITHMS = ["ES256", "RS256"]
 
@@ -62,13 +69,18 @@ class TokenTooNarrow(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls. `session_id` is set for a token of one session; `token` is the caller's own, to pass on."""
+    """Who calls. `session_id` is set for a token of one session; `token` is the caller's own, to pass on.
+
+    `participant_id` is set for a token of one participant of that session, `invitation_id` if it came of an invitation.
+    """
 
     tenant: str
     subject: str
     roles: frozenset[Role]
     session_id: str | None = None
     token: str = ""
+    participant_id: str | None = None
+    invitation_id: str | None = None
 
     def require_session(self, session_id: str) -> None:
         """Raises SessionHidden if the token opens another session only."""
@@ -92,58 +104,96 @@ def current_principal() -> Principal:
     return principal
 
 
-def principal_of(claims: Mapping[str, Any], token: str, *, internal: bool) -> Principal:
+class Issuer(Enum):
+    """Whose token it is."""
+
+    BANK = "bank"
+    SERVICES = "services"
+    SESSION = "session"
+
+
+def principal_of(claims: Mapping[str, Any], token: str, issuer: Issuer) -> Principal:
     """A principal from verified claims. Raises TokenInvalid for claims of a wrong shape."""
     tenant, roles = claims.get("tenant"), claims.get("roles")
-    session_id = claims.get("session_id")
     if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
         raise TokenInvalid("the token names no tenant")
-    if session_id is not None and (not isinstance(session_id, str) or not SESSION_ID.fullmatch(session_id)):
-        raise TokenInvalid("the token's session_id is not one")
     if not isinstance(roles, list):
         raise TokenInvalid("the token has no list of roles")
-    known = frozenset(
-        role
-        for role in Role
-        if role in roles and (internal or role != Role.SERVICE) and (session_id or role != Role.CUSTOMER)
-    )
-    return Principal(tenant, str(claims.get("sub", "")), known, session_id, token)
+    session_id = id_of(claims, "session_id", SESSION_ID)
+    participant_id = id_of(claims, "participant_id", PARTICIPANT_ID)
+    invitation_id = id_of(claims, "invitation_id", SESSION_ID)
+    if participant_id is not None and session_id is None:
+        raise TokenInvalid("the token names a participant of no session")
+    known = {role for role in Role if role in roles}
+    if issuer is Issuer.SESSION:
+        if participant_id is None or invitation_id is None:
+            raise TokenInvalid("the token names no participant")
+        # Whatever happens to signaling's key: it opens no more than calls.
+        known &= PARTICIPANT_ROLES
+    if issuer is not Issuer.SERVICES:
+        known.discard(Role.SERVICE)
+    if session_id is None:
+        known.discard(Role.CUSTOMER)
+    subject = str(claims.get("sub", ""))
+    return Principal(tenant, subject, frozenset(known), session_id, token, participant_id, invitation_id)
+
+
+def id_of(claims: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str | None:
+    """An id among the claims; None if there is none. Raises TokenInvalid."""
+    value = claims.get(name)
+    if value is not None and (not isinstance(value, str) or not shape.fullmatch(value)):
+        raise TokenInvalid(f"the token's {name} is not one")
+    return value
+
+
+class KeySet:
+    """Public keys in a JWKS file (RFC 7517); a changed file is read again."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Raises OSError, ValueError, KeyError if the file cannot be read. Without a file there are no keys."""
+        self.path = path
+        self.mtime = 0.0
+        self.keys: dict[str, jwt.PyJWK] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed."""
+        if self.path is None or (mtime := self.path.stat().st_mtime) == self.mtime:
+            return
+        keys = json.loads(self.path.read_text())["keys"]
+        self.keys = {key["kid"]: jwt.PyJWK(key) for key in keys}
+        self.mtime = mtime
 
 
 class TokenVerifier:
-    """Checks tokens against the callers' JWKS and the services' own key; a changed JWKS file is read again."""
+    """Checks tokens against the callers' keys, signaling's keys for participants, and the services' own key."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         """Raises OSError, ValueError if a named key file cannot be read."""
         self.settings = settings
-        self.jwks_mtime = 0.0
-        self.jwks: dict[str, jwt.PyJWK] = {}
+        self.bank = KeySet(settings.jwks_file)
+        self.session = KeySet(settings.session_jwks_file)
         self.internal = read_internal_key(settings.internal_key_file)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Read the JWKS again if the file has changed."""
-        path = self.settings.jwks_file
-        if path is None or (mtime := path.stat().st_mtime) == self.jwks_mtime:
-            return
-        keys = json.loads(path.read_text())["keys"]
-        self.jwks = {key["kid"]: jwt.PyJWK(key) for key in keys}
-        self.jwks_mtime = mtime
 
     def verify(self, token: str) -> Principal:
         """Who a token stands for. Raises TokenInvalid."""
         try:
-            header = jwt.get_unverified_header(token)
-            if self.internal is not None and header.get("kid") == INTERNAL_ISSUER:
+            kid = str(jwt.get_unverified_header(token).get("kid"))
+            # The key says who the issuer must be: a token under one issuer's key never counts as another's.
+            if self.internal is not None and kid == INTERNAL_ISSUER:
                 claims = self.decode(token, self.internal.public_key(), INTERNAL_ISSUER)
-                return principal_of(claims, token, internal=True)
-            self.refresh()
-            claims = self.decode(token, self.jwks[str(header.get("kid"))].key, self.settings.jwt_issuer)
+                return principal_of(claims, token, Issuer.SERVICES)
+            self.session.refresh()
+            if kid in self.session.keys:
+                claims = self.decode(token, self.session.keys[kid].key, SESSION_ISSUER)
+                return principal_of(claims, token, Issuer.SESSION)
+            self.bank.refresh()
+            claims = self.decode(token, self.bank.keys[kid].key, self.settings.jwt_issuer)
         except jwt.ExpiredSignatureError as error:
             raise TokenInvalid("the token has expired") from error
         except (jwt.PyJWTError, KeyError, OSError, ValueError) as error:
             raise TokenInvalid(f"the token does not hold: {type(error).__name__}") from error
-        return principal_of(claims, token, internal=False)
+        return principal_of(claims, token, Issuer.BANK)
 
     def decode(self, token: str, key: Any, issuer: str) -> dict[str, Any]:
         """Verified claims."""
@@ -190,8 +240,12 @@ def authorise(method: str, principal: Principal, request: Any) -> None:
 
 
 def authorise_http(path: str, principal: Principal) -> None:
-    """Whether the table lets the caller through an HTTP door. Raises RoleForbidden, TokenTooNarrow."""
-    _admit(DOORS.get("/" + path.split("/", 2)[1]) if path.startswith("/") else None, principal)
+    """Whether the table lets the caller through an HTTP door. Raises RoleForbidden, TokenTooNarrow, SessionHidden."""
+    parts = path.split("/")
+    rule = DOORS.get("/" + parts[1]) if path.startswith("/") else None
+    _admit(rule, principal)
+    if rule is not None and rule.scope is Scope.OWN:
+        principal.require_session(parts[2] if len(parts) > 2 else "")  # noqa: PLR2004 - /door/session
 
 
 def _admit(rule: Row | None, principal: Principal) -> None:
@@ -203,7 +257,7 @@ def _admit(rule: Row | None, principal: Principal) -> None:
 
 def is_open(method: str) -> bool:
     """Whether an RPC needs no token."""
-    return method.startswith(OPEN_PREFIXES)
+    return method in OPEN_CALLS or method.startswith(OPEN_PREFIXES)
 
 
 def mint_internal(key: EllipticCurvePrivateKey, service: str, tenant: str, audience: str) -> str:

@@ -32,6 +32,10 @@ class ServiceSettings(BaseSettings):
     jwks_file: Path | None = Field(
         default=None, description="JSON Web Key Set that tokens of callers are checked with."
     )
+    session_jwks_file: Path | None = Field(
+        default=None,
+        description="JSON Web Key Set that tokens of a call's participants are checked with; signaling signs.",
+    )
     jwt_issuer: str = Field(default="https://id.bank.example", description="Issuer of the callers' tokens.")
     jwt_audience: str = Field(default="shuanglu", description="Audience that tokens must name.")
     internal_key_file: Path | None = Field(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -26,11 +27,13 @@ from starlette.routing import Route
 
 from shuanglu.report.v1 import report_service_pb2, report_service_pb2_grpc
 from shuanglu.session.v1 import session_service_pb2, session_service_pb2_grpc
-from shuanglu_common.access import ACCESS, SESSION, Role, Scope
+from shuanglu_common.access import ACCESS, CALL, OPEN_CALLS, SESSION, Role, Scope
 from shuanglu_common.auth import (
+    SESSION_ISSUER,
     Principal,
     RoleForbidden,
     SessionHidden,
+    TokenInvalid,
     TokenTooNarrow,
     TokenVerifier,
     authorise,
@@ -45,9 +48,10 @@ from shuanglu_common.settings import ServiceSettings
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 INTERNAL = ec.generate_private_key(ec.SECP256R1())
+SIGNALING = ec.generate_private_key(ec.SECP256R1())
 
 
-def token(key: ec.EllipticCurvePrivateKey = KEY, **changes: Any) -> str:
+def token(key: ec.EllipticCurvePrivateKey = KEY, kid: str = "dev", **changes: Any) -> str:
     claims = {
         "iss": "https://id.bank.example",
         "aud": "shuanglu",
@@ -58,16 +62,33 @@ def token(key: ec.EllipticCurvePrivateKey = KEY, **changes: Any) -> str:
         **changes,
     }
     claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(claims, key, algorithm="ES256", headers={"kid": "dev"})
+    return jwt.encode(claims, key, algorithm="ES256", headers={"kid": kid})
+
+
+def participant_token(key: ec.EllipticCurvePrivateKey = SIGNALING, kid: str = SESSION_ISSUER, **changes: Any) -> str:
+    """As signaling makes them."""
+    claims = {"iss": SESSION_ISSUER, "sub": "mine/customer", "roles": ["customer"], "session_id": "mine"}
+    claims |= {"participant_id": "customer", "invitation_id": "invitation-1", **changes}
+    return token(key, kid, **claims)
+
+
+def jwks_of(key: ec.EllipticCurvePrivateKey, kid: str) -> str:
+    return json.dumps({"keys": [{**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": "ES256"}]})
 
 
 @pytest.fixture
 def verifier(tmp_path: Path) -> TokenVerifier:
-    jwk = {**ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "dev", "alg": "ES256"}
-    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [jwk]}))
+    (tmp_path / "jwks.json").write_text(jwks_of(KEY, "dev"))
+    (tmp_path / "session.json").write_text(jwks_of(SIGNALING, SESSION_ISSUER))
     pem = INTERNAL.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "internal.pem").write_bytes(pem)
-    return TokenVerifier(ServiceSettings(jwks_file=tmp_path / "jwks.json", internal_key_file=tmp_path / "internal.pem"))
+    return TokenVerifier(
+        ServiceSettings(
+            jwks_file=tmp_path / "jwks.json",
+            session_jwks_file=tmp_path / "session.json",
+            internal_key_file=tmp_path / "internal.pem",
+        )
+    )
 
 
 class Missing(NotFound):
@@ -159,6 +180,60 @@ async def test_a_token_that_does_not_hold_is_refused(channel: grpc.aio.Channel, 
 
 def test_a_token_that_was_made_by_a_clock_ahead_of_ours_holds(verifier: TokenVerifier) -> None:
     assert verifier.verify(token(iat=int(time.time()) + 3600)).tenant == "bank"
+
+
+def test_a_participants_token_names_session_participant_and_invitation(verifier: TokenVerifier) -> None:
+    principal = verifier.verify(participant_token())
+    assert (principal.session_id, principal.participant_id) == ("mine", "customer")
+    assert (principal.invitation_id, principal.roles) == ("invitation-1", {Role.CUSTOMER})
+    assert principal.subject == "mine/customer"
+
+
+@pytest.mark.parametrize("roles", [["admin", "service", "bank_app"], ["reviewer", "ops", "auditor"]])
+def test_signalings_key_opens_no_more_than_calls(verifier: TokenVerifier, roles: list[str]) -> None:
+    assert verifier.verify(participant_token(roles=[*roles, "agent"])).roles == {Role.AGENT}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        participant_token(participant_id=None),
+        participant_token(invitation_id=None),
+        participant_token(session_id=None),
+        participant_token(participant_id="../x"),
+        participant_token(participant_id=["customer"]),
+        participant_token(invitation_id="a b"),
+        participant_token(iss="https://id.bank.example"),
+        participant_token(iss="shuanglu-internal"),
+        participant_token(kid="dev"),
+        participant_token(key=KEY),
+        participant_token(key=KEY, kid="dev"),
+        participant_token(key=INTERNAL, kid="shuanglu-internal"),
+        participant_token(aud="other"),
+        participant_token(exp=int(time.time()) - 3600),
+        token(participant_id="customer"),
+    ],
+)
+def test_a_participants_token_that_does_not_hold_is_refused(verifier: TokenVerifier, bad: str) -> None:
+    with pytest.raises(TokenInvalid):
+        verifier.verify(bad)
+
+
+def test_without_signalings_keys_no_participants_token_holds(verifier: TokenVerifier) -> None:
+    settings = verifier.settings.model_copy(update={"session_jwks_file": None})
+    with pytest.raises(TokenInvalid):
+        TokenVerifier(settings).verify(participant_token())
+
+
+def test_a_new_key_of_signaling_counts_at_once(verifier: TokenVerifier) -> None:
+    new = ec.generate_private_key(ec.SECP256R1())
+    file = verifier.settings.session_jwks_file
+    assert file is not None
+    file.write_text(jwks_of(new, "shuanglu-session-2"))
+    os.utime(file, (1, 1))
+    assert verifier.verify(participant_token(new, "shuanglu-session-2")).participant_id == "customer"
+    with pytest.raises(TokenInvalid):
+        verifier.verify(participant_token())
 
 
 async def test_no_token_is_refused(channel: grpc.aio.Channel) -> None:
@@ -255,13 +330,17 @@ async def test_a_stream_ends_with_its_typed_error(channel: grpc.aio.Channel) -> 
     assert (await failure(call.read()))[1] == "ORDER_NOT_FOUND"
 
 
-def test_every_rpc_of_the_protos_has_a_row_in_the_table() -> None:
-    assert set(all_calls()) == set(ACCESS)
+def test_every_rpc_of_the_protos_has_a_row_in_the_table_or_is_open() -> None:
+    assert set(all_calls()) == set(ACCESS) | OPEN_CALLS
+    assert not set(ACCESS) & OPEN_CALLS
+    assert {CALL + "AcceptInvitation"} == OPEN_CALLS
     assert all(rule.roles for rule in ACCESS.values())
 
 
 def test_a_row_that_compares_the_session_is_for_a_request_that_names_one() -> None:
     for path, method in all_calls().items():
+        if path in OPEN_CALLS:
+            continue
         names_one = "session_id" in method.input_type.fields_by_name
         assert names_one or ACCESS[path].scope is not Scope.OWN, path
         # A token of one session must not get around the door by a call that names another.
@@ -354,6 +433,31 @@ async def test_the_http_door_knows_roles_and_paths(
     app = PrincipalMiddleware(Starlette(routes=[Route("/{rest:path}", page)]), verifier)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door") as client:
         answer = await client.get(f"http://door{path}", headers={"Authorization": f"Bearer {token(roles=roles)}"})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "session_id", "status"),
+    [
+        ("/whip/mine", "mine", 200),
+        ("/whip/mine/resource", "mine", 200),
+        ("/whep/mine/agent", "mine", 200),
+        ("/whip/other", "mine", 404),
+        ("/whep/other/mine", "mine", 404),
+        ("/whip", "mine", 404),
+        ("/whip/", "mine", 404),
+        ("/whip/mine", None, 403),
+        ("/whipped/mine", "mine", 403),
+        ("/files/mine", "mine", 403),
+    ],
+)
+async def test_media_doors_open_the_tokens_own_session_alone(
+    path: str, session_id: str | None, status: int, verifier: TokenVerifier
+) -> None:
+    app = PrincipalMiddleware(Starlette(routes=[Route("/{rest:path}", page)]), verifier)
+    sent = participant_token() if session_id else token(roles=["customer"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door") as client:
+        answer = await client.get(f"http://door{path}", headers={"Authorization": f"Bearer {sent}"})
     assert answer.status_code == status
 
 
