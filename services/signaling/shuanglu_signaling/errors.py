@@ -1,12 +1,15 @@
 """Errors of signaling.
 
 ShuangluError
-├── InvalidInput     OrderInvalid, SessionInvalid, FilterInvalid, PageTokenInvalid
+├── InvalidInput     OrderInvalid, SessionInvalid, FilterInvalid, PageTokenInvalid, CallRequestInvalid
 ├── Conflict         OrderNoTaken, IdempotencyKeyTaken
-├── NotFound         OrderNotFound, SessionNotFound, StrategyNotFound
-├── NotAllowedNow    AdmissionRefused, StrategyNotChosen
-├── Forbidden        SessionTokenTooNarrow
-└── DependencyError  StrategiesUnavailable
+├── NotFound         OrderNotFound, SessionNotFound, StrategyNotFound, CallNotFound, ParticipantNotFound, NodeNotFound,
+│                    InvitationNotFound
+├── NotAllowedNow    AdmissionRefused, StrategyNotChosen, SessionNotLive, CallEnded, CallHeld, NotJoined,
+│                    NodeNotRunning, RecordingNotProven, TokensNotSetUp
+├── Forbidden        SessionTokenTooNarrow, InvitationUsed, InvitationRevoked, SeatTaken, NotOwnSeat
+├── TooMany          TooManyInvitations
+└── DependencyError  StrategiesUnavailable, RecorderUnavailable
 """
 
 from shuanglu_common.errors import (
@@ -16,6 +19,7 @@ from shuanglu_common.errors import (
     InvalidInput,
     NotAllowedNow,
     NotFound,
+    TooMany,
 )
 
 
@@ -109,3 +113,129 @@ class StrategiesUnavailable(DependencyError):
     """The quality service does not answer."""
 
     reason = "STRATEGIES_UNAVAILABLE"
+
+
+class CallRequestInvalid(InvalidInput):
+    """A field of a request about a call is wrong; `field` in the details names it."""
+
+    reason = "CALL_REQUEST_INVALID"
+    help = "请更正该字段后重新提交。Mend the field and send the request again."
+
+
+class CallNotFound(NotFound):
+    """Nobody has joined yet, so there is no call."""
+
+    reason = "CALL_NOT_FOUND"
+    help = "请先加入通话。Join the call first."
+
+
+class ParticipantNotFound(NotFound):
+    """The session has no such participant."""
+
+    reason = "PARTICIPANT_NOT_FOUND"
+    help = "请使用会话中的参与人，或先邀请其加入。Use a participant of the session, or invite the person first."
+
+
+class NodeNotFound(NotFound):
+    """The script has no such node."""
+
+    reason = "NODE_NOT_FOUND"
+    help = "请使用话术中的环节。Use a node of the script, as GetCall shows it."
+
+
+class InvitationNotFound(NotFound):
+    """The code is wrong, or its invitation has expired or was revoked: all look the same."""
+
+    reason = "INVITATION_NOT_FOUND"
+    help = "请向客户经理索取新的链接。Ask the agent for a new link."
+
+
+class SessionNotLive(NotAllowedNow):
+    """The session is not one of calls: another channel, or it has a recording already."""
+
+    reason = "SESSION_NOT_LIVE"
+    help = "请新建远程渠道的会话。Make a session of the channel REMOTE for a call."
+
+
+class CallEnded(NotAllowedNow):
+    """The call is over."""
+
+    reason = "CALL_ENDED"
+    help = "如需再次双录，请新建会话。Make a new session to record again."
+
+
+class CallHeld(NotAllowedNow):
+    """The call is on hold, by the agent or because the recording stands still."""
+
+    reason = "CALL_HELD"
+    help = "请先恢复通话；录制中断时请等待其恢复。Take the call up again; if the recording stands still, wait."
+
+
+class NotJoined(NotAllowedNow):
+    """The participant has not joined the call, or has left it."""
+
+    reason = "NOT_JOINED"
+    help = "请先加入通话。Join the call first, then publish or watch."
+
+
+class NodeNotRunning(NotAllowedNow):
+    """Another node is being performed, or none."""
+
+    reason = "NODE_NOT_RUNNING"
+    help = "请先开始该环节。Start the node first."
+
+
+class RecordingNotProven(NotAllowedNow):
+    """Bytes of a required track are not on disk and in the store; `tracks` in the details names them."""
+
+    reason = "RECORDING_NOT_PROVEN"
+    help = "请等待录制确认，各方须打开摄像头和麦克风。Wait for the proof; all sides must send sound and picture."
+
+
+class TokensNotSetUp(NotAllowedNow):
+    """The service has no key to sign participants' tokens with."""
+
+    reason = "SESSION_KEY_MISSING"
+    help = "请配置 SHUANGLU_SESSION_KEY_FILE。Set SHUANGLU_SESSION_KEY_FILE."
+
+
+class InvitationUsed(Forbidden):
+    """The invitation was accepted in another browser."""
+
+    reason = "INVITATION_USED"
+    help = "请回到首次打开链接的浏览器，或索取新链接。Go back to the browser that opened it, or ask for a new link."
+
+
+class InvitationRevoked(Forbidden):
+    """The invitation that the token came from was taken back."""
+
+    reason = "INVITATION_REVOKED"
+    help = "请向客户经理索取新的链接。Ask the agent for a new link."
+
+
+class SeatTaken(Forbidden):
+    """The participant came in anew, such as in another tab: the token from before counts no more."""
+
+    reason = "SEAT_TAKEN"
+    help = "您已在另一窗口加入；请使用该窗口，或重新打开链接。Use the other window, or open the link again here."
+
+
+class NotOwnSeat(Forbidden):
+    """The token stands for another participant."""
+
+    reason = "NOT_OWN_SEAT"
+    help = "请使用自己的参与人标识，或留空。Use your own participant_id, or leave it empty."
+
+
+class TooManyInvitations(TooMany):
+    """The call has as many invitations, or as many people, as it may."""
+
+    reason = "TOO_MANY_INVITATIONS"
+    help = "请先撤回不用的邀请；人数已满时无法再邀请。Revoke what is not used; a full call takes nobody more."
+
+
+class RecorderUnavailable(DependencyError):
+    """No media node can record, or the call's own does not answer."""
+
+    reason = "RECORDER_UNAVAILABLE"
+    help = "请稍后重试；录制服务恢复前通话不能开始。Try again in a few seconds: no call starts without a recorder."
