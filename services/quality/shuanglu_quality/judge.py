@@ -68,7 +68,7 @@ class Judge:
             raise ValueError("a fold without session or recording cannot be judged")
         strategy = await self._strategies.load(fold.tenant, created.strategy_id, created.strategy_version)
         observations = await self._observations(fold)
-        recording = proto_in.recording(completed)
+        recording = proto_in.recording(completed, proto_in.roles(created.participants))
         with JUDGE_SECONDS.time():
             inspection = await asyncio.to_thread(_inspect, strategy, recording, observations, fold)
         message = proto_out.result(strategy, inspection, completed, recording.duration_ms)

@@ -14,6 +14,7 @@ from shuanglu.media.v1.media_events_pb2 import RecordingCompleted
 from shuanglu.media.v1.track_pb2 import GapCause as GapCauseProto
 from shuanglu.observation.v1 import observations_pb2 as seen
 from shuanglu_quality.domain.intervals import Interval
+from shuanglu_quality.domain.live_gaps import with_edges
 from shuanglu_quality.domain.observations import (
     Box,
     FaceSeen,
@@ -160,8 +161,8 @@ def _said(utterance: seen.Utterance, track_id: str) -> Said:
     )
 
 
-def recording(message: RecordingCompleted) -> Recording:
-    """The finished recording."""
+def recording(message: RecordingCompleted, expected: Iterable[Role] = ()) -> Recording:
+    """The finished recording; `expected` are those whom the session was made with."""
     tracks = tuple(
         Track(
             track.track_id,
@@ -173,17 +174,22 @@ def recording(message: RecordingCompleted) -> Recording:
         for track in message.tracks
         if track.kind in _KINDS
     )
-    ends = [track.interval.end_ms for track in tracks]
+    duration_ms = max([message.duration_ms, *(track.interval.end_ms for track in tracks)])
+    gaps = tuple(
+        Gap(gap.track_id, interval(gap.start_ms, gap.end_ms), _CAUSES.get(gap.cause, GapCause.MISSING))
+        for gap in message.gaps
+    )
+    # What came as a file names the file; a call has none.
+    live = bool(tracks) and not any(track.HasField("original") for track in message.tracks)
     return Recording(
         tracks,
-        max([message.duration_ms, *ends]),
-        tuple(
-            Gap(gap.track_id, interval(gap.start_ms, gap.end_ms), _CAUSES.get(gap.cause, GapCause.MISSING))
-            for gap in message.gaps
-        ),
+        duration_ms,
+        with_edges(gaps, tracks, duration_ms) if live else gaps,
         tuple(
             TimelineNode(node.node_id, interval(node.start_ms, node.end_ms), max(1, node.take))
             for node in message.timeline
         ),
         message.has_id_photo,
+        live,
+        tuple(sorted(set(expected))),
     )

@@ -48,6 +48,7 @@ def track(value: Track) -> TrackProto:
         start_ms=value.interval.start_ms,
         end_ms=value.interval.end_ms,
         segment_count=value.segment_count,
+        original=common.ObjectRef(key="demo/s/original", size_bytes=9000, sha256="1" * 64),
     )
 
 

@@ -81,10 +81,16 @@ class Scene:
     timeline: tuple[TimelineNode, ...] = ()
     has_id_photo: bool = True
     shared: bool = False
+    # A call: what comes before the first word and after the last, tracks that never came, and people who looked in.
+    live: bool = False
+    lead_ms: int = 0
+    tail_ms: int = 0
+    without: set[str] = field(default_factory=set)
+    guests: dict[Role, Interval] = field(default_factory=dict)
 
     @property
     def said(self) -> list[tuple[Spoken, Said]]:
-        at = 900
+        at = 900 + self.lead_ms
         found = []
         for line in self.script:
             end = at + max(500, 190 * len(line.text))
@@ -97,7 +103,7 @@ class Scene:
 
     @property
     def duration_ms(self) -> int:
-        return self.said[-1][1].interval.end_ms + 1300
+        return self.said[-1][1].interval.end_ms + 1300 + self.tail_ms
 
     def span(self, node: str) -> Interval:
         inside = [said.interval for line, said in self.said if line.node == node]
@@ -113,7 +119,11 @@ class Scene:
             for roles in groups
             for kind in (TrackKind.VIDEO, TrackKind.AUDIO)
         )
-        return Recording(tracks, self.duration_ms, self.gaps, self.timeline, self.has_id_photo)
+        looked_in = tuple(
+            Track(f"{role.lower()}-audio", TrackKind.AUDIO, (role,), span, 1) for role, span in self.guests.items()
+        )
+        came = tuple(track for track in (*tracks, *looked_in) if track.track_id not in self.without)
+        return Recording(came, self.duration_ms, self.gaps, self.timeline, self.has_id_photo, self.live)
 
     def _who(self, roles: tuple[Role, ...]) -> str:
         return "both" if len(roles) > 1 else roles[0].lower()

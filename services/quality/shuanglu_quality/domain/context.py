@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from shuanglu_quality.domain.examined import Examined, Missing
+from shuanglu_quality.domain.examined import NOT_RECORDED, Examined, Missing
 from shuanglu_quality.domain.findings import NO_MEASURE, EvidenceFrame, Finding, Measure, Quote
-from shuanglu_quality.domain.intervals import Interval, intersect, total_ms
+from shuanglu_quality.domain.intervals import Interval, hull, intersect, total_ms
+from shuanglu_quality.domain.live_gaps import not_recorded
 from shuanglu_quality.domain.observations import Recording, Said, TimelineNode
 from shuanglu_quality.domain.strategy import CheckSpec, Strategy
 from shuanglu_quality.domain.transcript import Lines
@@ -67,6 +68,23 @@ class Context:
         """Time between sampled frames."""
         return max(1, round(1000 / self.strategy.face_fps))
 
+    @property
+    def judged(self) -> Interval:
+        """What a check of the whole session looks at: of a call the time from the first node to the last.
+
+        Before that people find their seats, and after it they part.
+        """
+        whole = self.recording.interval
+        if not self.recording.live or not self.timeline:
+            return whole
+        return hull([take.interval for take in self.timeline]).clip(whole) or whole
+
+    @property
+    def needed(self) -> tuple[Role, ...]:
+        """Whose live recording must be there while nodes are performed."""
+        everybody = {role for track in self.recording.tracks for role in track.roles}
+        return self.strategy.recording.required_roles or self.recording.expected or tuple(sorted(everybody))
+
     def takes(self, node_id: str) -> tuple[TimelineNode, ...]:
         """Takes of a node in time order; empty if it was not found."""
         return tuple(take for take in self.timeline if take.node_id == node_id)
@@ -76,21 +94,16 @@ class Context:
         judged = self.strategy.judged_nodes(kind)
         chosen = [take for take in self.timeline if take.node_id in judged]
         if not judged or not chosen:
-            return (Scope(Place(), self.recording.interval),)
+            return (Scope(Place(), self.judged),)
         return tuple(Scope(Place(take.node_id, take.take), take.interval) for take in chosen)
 
     def not_examined(self, kind: TrackKind, role: Role | None, within: Interval) -> tuple[Missing, ...]:
-        """What of a role's tracks nobody examined, inside a stretch."""
-        chosen = (
-            (missing, missing.interval.clip(within))
-            for missing in self.missing
-            if missing.track.kind is kind and (role is None or role in missing.track.roles)
-        )
-        return tuple(Missing(missing.track, part, missing.reason) for missing, part in chosen if part is not None)
+        """What of a role's tracks nobody examined, inside a stretch; also what was lost before it could be recorded."""
+        return _chosen((*self.missing, *self._not_recorded()), kind, role, within)
 
     def not_examined_ms(self, kind: TrackKind, role: Role | None, within: Interval) -> int:
-        """Length of that."""
-        return total_ms(missing.interval for missing in self.not_examined(kind, role, within))
+        """How much was recorded and not examined."""
+        return total_ms(missing.interval for missing in _chosen(self.missing, kind, role, within))
 
     def at(self, interval: Interval) -> Place:
         """The take that holds most of a stretch; what comes before the first node belongs to it."""
@@ -112,6 +125,14 @@ class Context:
         borders = [interval.start_ms, *(part.start_ms for _, part in large[1:]), interval.end_ms]
         return tuple(
             (place, Interval(start, end)) for (place, _), (start, end) in zip(large, pairwise(borders), strict=True)
+        )
+
+    def _not_recorded(self) -> tuple[Missing, ...]:
+        recording, timeline = self.recording, self.timeline
+        return tuple(
+            Missing(track, part, NOT_RECORDED)
+            for track in (recording.tracks if recording.live else ())
+            for part in not_recorded(recording, timeline, track)
         )
 
     def _spans(self) -> list[tuple[Place, Interval]]:
@@ -142,6 +163,15 @@ class Context:
             rule=said.rule or spec.rule,
             subject=said.subject,
         )
+
+
+def _chosen(missing: Iterable[Missing], kind: TrackKind, role: Role | None, within: Interval) -> tuple[Missing, ...]:
+    found = (
+        (one, one.interval.clip(within))
+        for one in missing
+        if one.track.kind is kind and (role is None or role in one.track.roles)
+    )
+    return tuple(Missing(one.track, part, one.reason) for one, part in found if part is not None)
 
 
 def seconds(milliseconds: float) -> float:

@@ -18,6 +18,7 @@ from shuanglu_quality.domain.observations import (
 from shuanglu_quality.domain.words import ModelRef, Role, TrackKind
 
 NOT_EXAMINED = "NOT_EXAMINED"
+NOT_RECORDED = "NOT_RECORDED"
 DAMAGED = "DAMAGED"
 SOUND_UNREADABLE = "SOUND_UNREADABLE"
 # Segment borders and the last sample of a codec's frame differ by less than this; it is no hole.

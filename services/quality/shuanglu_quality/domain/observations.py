@@ -198,6 +198,8 @@ class Recording:
     gaps: tuple[Gap, ...] = ()
     timeline: tuple[TimelineNode, ...] = ()
     has_id_photo: bool = False
+    live: bool = False  # of a call, not of files: people come and go around the nodes
+    expected: tuple[Role, ...] = ()  # whom the session was made with
 
     @property
     def interval(self) -> Interval:

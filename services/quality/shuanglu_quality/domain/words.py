@@ -44,6 +44,11 @@ class GapCause(StrEnum):
     MISSING = "MISSING"  # nothing was recorded: a pause, a late start, an early end
     DAMAGED = "DAMAGED"  # recorded, and not readable any more
     DISCONTINUITY = "DISCONTINUITY"  # the file's clock jumps; what lies between is not known
+    MUTED = "MUTED"  # live: switched off by the participant
+    LOST = "LOST"  # live: sent, and lost on the way
+    AWAY = "AWAY"  # live: not connected
+    HELD = "HELD"  # live: the call was on hold
+    RECORDER = "RECORDER"  # live: our media server or recorder was down
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from shuanglu_quality.domain.examined import choose
 from shuanglu_quality.domain.findings import EvidenceFrame, Finding, Measure
 from shuanglu_quality.domain.frames import Reel, Sample, runs
 from shuanglu_quality.domain.intervals import Interval, hull, intersect, merge, shares_ms, subtract
+from shuanglu_quality.domain.live_gaps import LIVE_CAUSES, JudgedGap, judge_gaps, performed
 from shuanglu_quality.domain.observations import Observation, SpeechHeard, Track
 from shuanglu_quality.domain.strategy import CheckSpec
 from shuanglu_quality.domain.words import GapCause, ModelRef, Outcome, Role, Text, TrackKind, clock_text, role_name
@@ -20,6 +21,8 @@ from shuanglu_quality.domain.words import GapCause, ModelRef, Outcome, Role, Tex
 # Two decoded frames that differ by less than a twentieth of a grey level are the same frame again.
 _FROZEN_MOTION = 0.0002
 _LEAST_MOTIONS = 3
+# Nothing was said into these; what was lost or damaged is not silence, nobody knows what it was.
+_SILENT_GAPS = frozenset({GapCause.MISSING, GapCause.AWAY, GapCause.MUTED})
 # A second counts for the level of speech if so much of it is speech.
 _SPEECH_IN_SECOND_MS = 400
 
@@ -43,13 +46,16 @@ class RecordingQuality:
         found: list[Finding] = []
         tracks = self.reel.samples(context.step_ms)
         for track in context.recording.tracks_of(TrackKind.VIDEO):
-            found.extend(self._picture(context, track, tracks.get(track.track_id, ())))
+            samples = tracks.get(track.track_id, ())
+            inside = tuple(sample for sample in samples if context.judged.contains(sample.frame.at_ms))
+            if inside or not _guest(context, track):
+                found.extend(self._picture(context, track, inside))
         audio = context.recording.tracks_of(TrackKind.AUDIO)
         if audio:
             found.extend(self._silence(context, audio))
         else:
             found.append(self._unsure(context, None, "NO_SOUND", "silence", (), context.recording.interval))
-        found.extend(self._level(context, track) for track in audio)
+        found.extend(self._level(context, track) for track in audio if self._spoke(track) or not _guest(context, track))
         found.extend(self._gaps(context))
         return tuple(found)
 
@@ -74,7 +80,7 @@ class RecordingQuality:
                 found.extend(self._defect(context, role, reason, where, limit_ms, models, subject, shown))
         if found:
             return found
-        unseen = context.not_examined_ms(TrackKind.VIDEO, role, context.recording.interval)
+        unseen = context.not_examined_ms(TrackKind.VIDEO, role, context.judged)
         if unseen > freeze_ms:
             return [self._unsure(context, role, "NOT_EXAMINED", subject, models, track.interval)]
         longest = max((hull([sample.interval for sample in run]).duration_ms for run in blank), default=0)
@@ -139,14 +145,13 @@ class RecordingQuality:
         known = [(track, sound) for track, sound in heard if sound is not None and not sound.failure_reason]
         if len(known) < len(heard):
             return [self._unsure(context, None, "NOT_EXAMINED", "silence", models, context.recording.interval)]
-        quiet: tuple[Interval, ...] = (context.recording.interval,)
+        quiet: tuple[Interval, ...] = (context.judged,)
         for track, sound in known:
             low = [level.interval for level in sound.loudness if level.rms_dbfs < floor]
-            # Damaged sound is not silence: nobody knows what it was.
             gone = [
                 gap.interval
                 for gap in context.recording.gaps
-                if gap.track_id == track.track_id and gap.cause is GapCause.MISSING
+                if gap.track_id == track.track_id and gap.cause in _SILENT_GAPS
             ]
             quiet = intersect(quiet, subtract((*low, *gone), sound.unheard))
         recorded = merge(part for track, _ in known for part in context.recording.recorded(track))
@@ -161,7 +166,7 @@ class RecordingQuality:
                     context, role, "SILENCE", part, limit_ms, context.examined.models(TrackKind.AUDIO, role), "silence"
                 )
             ]
-        if context.not_examined_ms(TrackKind.AUDIO, None, context.recording.interval) > limit_ms:
+        if context.not_examined_ms(TrackKind.AUDIO, None, context.judged) > limit_ms:
             return [self._unsure(context, None, "NOT_EXAMINED", "silence", models, context.recording.interval)]
         longest = max((part.duration_ms for part in quiet), default=0)
         statement = Statement(
@@ -178,6 +183,10 @@ class RecordingQuality:
             subject="silence",
         )
         return [context.finding(self.spec, statement, Place())]
+
+    def _spoke(self, track: Track) -> bool:
+        sound = self.sound.get(track.track_id)
+        return sound is None or bool(sound.failure_reason or sound.turns)
 
     def _level(self, context: Context, track: Track) -> Finding:
         role = _one(track.roles)
@@ -224,6 +233,8 @@ class RecordingQuality:
         found: list[Finding] = []
         for gap in sorted(context.recording.gaps, key=lambda one: (one.interval, one.track_id)):
             role = _one(tracks[gap.track_id].roles) if gap.track_id in tracks else None
+            if gap.cause in LIVE_CAUSES:
+                continue
             if gap.cause is not GapCause.MISSING:
                 found.append(
                     self._unsure(context, role, gap.cause, f"gap/{gap.track_id}/{gap.cause}", (), gap.interval)
@@ -232,13 +243,20 @@ class RecordingQuality:
                 found.extend(
                     self._defect(context, role, "RECORDING_GAP", gap.interval, limit_ms, (), f"gap/{gap.track_id}")
                 )
+        judged = judge_gaps(context.recording, context.timeline, context.needed, limit_ms)
+        found.extend(finding for gap in judged for finding in self._live_gap(context, gap, limit_ms))
+        found.extend(self._absent_tracks(context))
         if found:
             return found
-        longest = max((gap.interval.duration_ms for gap in context.recording.gaps), default=0)
+        spans = performed(context.recording, context.timeline)
+        if not context.recording.live:
+            spans = (context.recording.interval,)
+        inside = [part for gap in context.recording.gaps for part in intersect([gap.interval], spans)]
+        longest = max((part.duration_ms for part in inside), default=0)
         statement = Statement(
             Outcome.PASS,
             "NO_GAP",
-            context.recording.interval,
+            context.judged,
             Text("录制连续，没有中断。", "The recording is continuous."),
             Text(f"中断不超过 {limit_ms / 1000:g} 秒", f"gaps of at most {limit_ms / 1000:g} s"),
             None,
@@ -246,6 +264,49 @@ class RecordingQuality:
             subject="gap",
         )
         return [context.finding(self.spec, statement, Place())]
+
+    def _live_gap(self, context: Context, gap: JudgedGap, limit_ms: int) -> list[Finding]:
+        """What was not recorded while a node was performed, told in each node that it touches."""
+        role = _one(gap.track.roles)
+        name = role_name(role)
+        zh, en = ("画面", "picture") if gap.track.kind is not TrackKind.AUDIO else ("声音", "sound")
+        why = {
+            GapCause.AWAY: Text(f"{name.zh}不在线", f"the {name.en} was not connected"),
+            GapCause.MUTED: Text(f"{name.zh}关闭了{zh}", f"the {name.en} had switched the {en} off"),
+            GapCause.HELD: Text("通话保持中", "the call was on hold"),
+            GapCause.RECORDER: Text("媒体服务器或录制服务中断", "our own media server or recorder was down"),
+        }.get(gap.cause, Text("网络丢失数据", "it was lost on the network"))
+        failed = gap.outcome is Outcome.FAIL
+        long = seconds(gap.measured_ms)
+        found: list[Finding] = []
+        for place, part in context.split(gap.interval):
+            statement = Statement(
+                gap.outcome,
+                "RECORDING_GAP" if failed else "HELD" if gap.cause is GapCause.HELD else "NOT_RECORDED",
+                part,
+                Text(
+                    f"环节进行中，{name.zh}{zh}有 {long:.1f} 秒未录制（自 {clock_text(gap.interval.start_ms)} 起）："
+                    f"{why.zh}{'。' if failed else '，请人工核查。'}",
+                    f"While a node was performed, {long:.1f} s of the {name.en}'s {en} was not recorded "
+                    f"(from {clock_text(gap.interval.start_ms)}): {why.en}{'.' if failed else '; a person must look.'}",
+                ),
+                Text(f"不超过 {limit_ms / 1000:g} 秒", f"at most {limit_ms / 1000:g} s"),
+                role,
+                Measure(long, limit_ms / 1000, "s"),
+                subject=f"gap/{gap.track.track_id}/{gap.cause}",
+            )
+            found.append(context.finding(self.spec, statement, place))
+        return found
+
+    def _absent_tracks(self, context: Context) -> list[Finding]:
+        """Of a call: sound or picture that should be there and never came."""
+        recording = context.recording
+        return [
+            self._unsure(context, role, reason, f"track/{role}/{kind}", (), context.judged)
+            for role in (context.needed if recording.live else ())
+            for kind, reason in ((TrackKind.VIDEO, "NO_VIDEO_TRACK"), (TrackKind.AUDIO, "NO_AUDIO_TRACK"))
+            if not recording.tracks_of(kind, role)
+        ]
 
     def _unsure(
         self,
@@ -262,6 +323,8 @@ class RecordingQuality:
             "NO_SOUND": ("没有音轨", "there is no audio track"),
             "DAMAGED": (f"{name.zh}部分录制数据损坏", f"part of the {name.en}'s recording is damaged"),
             "DISCONTINUITY": (f"{name.zh}录制的时间发生跳变", f"the clock of the {name.en}'s recording jumps"),
+            "NO_VIDEO_TRACK": (f"没有录到{name.zh}的画面", f"nothing of the {name.en}'s picture was recorded"),
+            "NO_AUDIO_TRACK": (f"没有录到{name.zh}的声音", f"nothing of the {name.en}'s sound was recorded"),
             "NO_PICTURE": (f"{name.zh}画面没有可检查的帧", f"no frame of the {name.en}'s picture was examined"),
         }.get(reason, (f"{name.zh}部分录制内容未能检查", f"part of the {name.en}'s recording was not examined"))
         statement = Statement(
@@ -280,6 +343,11 @@ class RecordingQuality:
 def _one(roles: tuple[Role, ...]) -> Role | None:
     """The role of a track that one participant has to himself."""
     return roles[0] if len(roles) == 1 else None
+
+
+def _guest(context: Context, track: Track) -> bool:
+    """Whether a call's track is of people who need neither speak nor be seen, such as a supervisor who listens."""
+    return context.recording.live and not set(track.roles) & set(context.needed)
 
 
 def _still(sample: Sample) -> bool:
