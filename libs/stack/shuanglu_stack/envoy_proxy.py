@@ -23,6 +23,12 @@ def descriptor(root: Path) -> Path:
     return root / "build" / "descriptors" / "shuanglu.pb"
 
 
+def console(root: Path) -> Path | None:
+    """The built pages in a repository; None before they are built."""
+    folder = root / "build" / "console"
+    return folder if (folder / "call.html").is_file() else None
+
+
 def checker_command(logs_dir: Path, root: Path, ports: Mapping[str, int], env: Mapping[str, str]) -> Command:
     """How to start the checker of JSON bodies, which Envoy asks."""
     own = {
@@ -57,17 +63,19 @@ def envoy_command(
         tls_cert_file=keys.tls_certificate,
         tls_key_file=keys.tls_key,
         jwks_file=keys.jwks,
+        session_jwks_file=keys.session_jwks,
         jwt_issuer=ISSUER,
         jwt_audience=AUDIENCE,
         descriptor_file=descriptor(root),
         signaling_target=target("signaling-grpc"),
+        signaling_http_target=target("signaling-http"),
         media_ingest_target=target("media-ingest-grpc"),
         media_ingest_http_target=target("media-ingest-http"),
         quality_target=target("quality-grpc"),
         report_target=target("report-grpc"),
         report_http_target=target("report-http"),
         check_target=target("gateway-check"),
-        **changes,
+        **{"console_dir": console(root), **changes},
     )
     folder = data_dir / "envoy"
     folder.mkdir(parents=True, exist_ok=True)

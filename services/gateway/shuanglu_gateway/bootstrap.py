@@ -5,6 +5,7 @@ import yaml
 from .access_log import access_log
 from .clusters import ADMIN, COLLECTOR, clusters
 from .config import Config, typed
+from .console import read_console
 from .contracts import read_public_calls
 from .filters import http_filters
 from .local_replies import local_replies
@@ -67,9 +68,11 @@ def public_listener(settings: GatewaySettings) -> Config:
         "http.early_header_mutation.header_mutation.v3.HeaderMutation",
         mutations=[{"remove": name} for name in STRIPPED],
     )
+    pages = read_console(settings.console_dir)
     http = manager(
         stat_prefix="public",
         use_remote_address=True,
+        xff_num_trusted_hops=settings.trusted_hops,
         normalize_path=True,
         merge_slashes=True,
         # Else `%2F` could mean one path to the token's rules and another to a service.
@@ -91,9 +94,9 @@ def public_listener(settings: GatewaySettings) -> Config:
         },
         early_header_mutation_extensions=[{"name": "strip", "typed_config": stripping}],
         access_log=access_log(),
-        local_reply_config=local_replies(),
+        local_reply_config=local_replies(pages),
         http_filters=http_filters(settings),
-        route_config=route_table(read_public_calls(settings.descriptor_file), settings),
+        route_config=route_table(read_public_calls(settings.descriptor_file), pages, settings),
         **(tracing(settings) if settings.otlp_endpoint else {}),
     )
     return {
@@ -133,7 +136,7 @@ def ops_listener(settings: GatewaySettings) -> Config:
 
 
 def bootstrap(settings: GatewaySettings) -> Config:
-    """The configuration as data. Raises DescriptorInvalid."""
+    """The configuration as data. Raises DescriptorInvalid, ConsoleInvalid."""
     monitor = typed(
         "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
         max_active_downstream_connections=settings.max_connections,
@@ -151,5 +154,8 @@ def bootstrap(settings: GatewaySettings) -> Config:
 
 
 def render(settings: GatewaySettings) -> str:
-    """The configuration as YAML; the same settings and contracts give the same text. Raises DescriptorInvalid."""
+    """The configuration as YAML; the same settings, contracts and pages give the same text.
+
+    Raises DescriptorInvalid, ConsoleInvalid.
+    """
     return yaml.safe_dump(bootstrap(settings), sort_keys=False, allow_unicode=True, width=160)

@@ -6,6 +6,7 @@ from .settings import GatewaySettings
 ADMIN = "admin"
 COLLECTOR = "otel-collector"
 UPLOADS = "media-ingest-http"
+MEDIA = "signaling-http"
 REPLAY = "report-http"
 CHECK = "gateway-check"
 
@@ -45,6 +46,7 @@ def clusters(settings: GatewaySettings) -> list[Config]:
     }
     web = {
         UPLOADS: settings.media_ingest_http_target,
+        MEDIA: settings.signaling_http_target,
         REPLAY: settings.report_http_target,
         CHECK: settings.check_target,
         ADMIN: f"127.0.0.1:{settings.admin_port}",

@@ -16,7 +16,9 @@ from .errors import DescriptorInvalid
 # Public services and the cluster that answers for each.
 SERVICES = {
     "shuanglu.session.v1.SessionService": "signaling",
+    "shuanglu.session.v1.CallService": "signaling",
     "shuanglu.media.v1.ImportService": "media-ingest",
+    "shuanglu.media.v1.RecordingService": "media-ingest",
     "shuanglu.quality.v1.StrategyService": "quality",
     "shuanglu.report.v1.ReportService": "report",
     "shuanglu.ops.v1.SignalingDoctorService": "signaling",
@@ -24,6 +26,9 @@ SERVICES = {
     "shuanglu.ops.v1.QualityDoctorService": "quality",
     "shuanglu.ops.v1.ReportDoctorService": "report",
 }
+# The one call without a token, by gRPC and by JSON: what an invitation's link holds is its authority.
+ACCEPT = "/shuanglu.session.v1.CallService/AcceptInvitation"
+ACCEPT_JSON = "/v1/invitations:accept"
 # Without it Envoy answers an error that carries details with an empty 400.
 NEEDED_FILE = "google/rpc/error_details.proto"
 

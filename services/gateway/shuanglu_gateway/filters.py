@@ -1,17 +1,32 @@
 """The public listener's HTTP filters, in the order in which a request passes them."""
 
+import re
+from pathlib import Path
+
 from .clusters import CHECK
 from .config import Config, typed
-from .contracts import SERVICES
+from .console import ASSETS, PAGE
+from .contracts import ACCEPT, ACCEPT_JSON, SERVICES
 from .settings import GatewaySettings
 
 JWT = "envoy.filters.http.jwt_authn"
 CHECKER = "envoy.filters.http.ext_authz"
+BUFFER = "envoy.filters.http.buffer"
+# Signaling's issuer of tokens for participants (`shuanglu_common.auth`).
+SESSION_ISSUER = "shuanglu-session"
 REFILL_S = 10
 # A check takes a millisecond; a MiB of JSON twenty.
 CHECK_TIMEOUT = "5s"
-# Open without a token: health says nothing, and a replay link carries its own signature.
-OPEN = ({"path": "/healthz"}, {"prefix": "/hls/"})
+# Open without a token: health says nothing, a replay link carries its own signature, an invitation its own secret, and
+# pages are the same for everybody.
+OPEN = (
+    {"path": "/healthz"},
+    {"prefix": "/hls/"},
+    {"path": PAGE},
+    {"prefix": ASSETS},
+    {"path": ACCEPT},
+    {"path": ACCEPT_JSON},
+)
 
 
 def jwt(settings: GatewaySettings) -> Config:
@@ -20,24 +35,33 @@ def jwt(settings: GatewaySettings) -> Config:
     The token comes in the header alone: one in a query would stand in logs and histories. The payload is not passed on
     beside it, so that no service is tempted to trust a header. The claims serve the limiter and the log.
     """
-    provider = {
-        "issuer": settings.jwt_issuer,
-        "audiences": [settings.jwt_audience],
-        "local_jwks": {"filename": str(settings.jwks_file.resolve())},
+    providers = {"bank": provider(settings.jwt_issuer, settings.jwks_file, settings.jwt_audience)}
+    if settings.session_jwks_file is not None:
+        providers["session"] = provider(SESSION_ISSUER, settings.session_jwks_file, settings.jwt_audience)
+    names: list[Config] = [{"provider_name": name} for name in providers]
+    rules: list[Config] = [{"match": dict(match)} for match in OPEN]
+    requires: Config = {"requires_any": {"requirements": names}} if len(names) > 1 else names[0]
+    rules.append({"match": {"prefix": "/"}, "requires": requires})
+    return typed(
+        "filters.http.jwt_authn.v3.JwtAuthentication",
+        bypass_cors_preflight=True,
+        providers=providers,
+        rules=rules,
+    )
+
+
+def provider(issuer: str, jwks: Path, audience: str) -> Config:
+    """Whose tokens hold. A token counts under the keys of the issuer that it names, and under no other's."""
+    return {
+        "issuer": issuer,
+        "audiences": [audience],
+        "local_jwks": {"filename": str(jwks.resolve())},
         "forward": True,
         "payload_in_metadata": "jwt",
         "require_expiration": True,
         "clock_skew_seconds": 30,
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
     }
-    rules: list[Config] = [{"match": dict(match)} for match in OPEN]
-    rules.append({"match": {"prefix": "/"}, "requires": {"provider_name": "bank"}})
-    return typed(
-        "filters.http.jwt_authn.v3.JwtAuthentication",
-        bypass_cors_preflight=True,
-        providers={"bank": provider},
-        rules=rules,
-    )
 
 
 def claim(name: str) -> Config:
@@ -46,13 +70,23 @@ def claim(name: str) -> Config:
     return {"metadata": {"descriptor_key": name, "metadata_key": key, "source": "DYNAMIC"}}
 
 
+def accepting() -> Config:
+    """A part of the limiter's key that only requests have that accept an invitation."""
+    paths = "|".join((re.escape(ACCEPT), re.escape(ACCEPT_JSON)))
+    match = {"name": ":path", "string_match": {"safe_regex": {"regex": rf"({paths})(\?.*)?"}}}
+    return {"header_value_match": {"descriptor_value": "accept", "headers": [match]}}
+
+
 def bucket(tokens: int, interval_s: int) -> Config:
     """A token bucket that is filled up every `interval_s` seconds."""
     return {"max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": f"{interval_s}s"}
 
 
 def limiter(settings: GatewaySettings) -> Config:
-    """A bucket for each subject of each tenant, so that nobody uses up another's share; one for all together."""
+    """A bucket for each subject of each tenant, so that nobody uses up another's share; one for all together.
+
+    Who accepts an invitation has no token yet: there each address has a bucket, of its own kind.
+    """
     always = {"default_value": {"numerator": 100}}
     own = bucket(settings.requests_per_10s, REFILL_S)
     return typed(
@@ -66,8 +100,14 @@ def limiter(settings: GatewaySettings) -> Config:
         # At the latest by then the bucket is full again; RFC 9110 §10.2.3.
         response_headers_to_add=[{"header": {"key": "retry-after", "value": str(REFILL_S)}}],
         enable_x_ratelimit_headers="DRAFT_VERSION_03",
-        rate_limits=[{"actions": [claim("tenant"), claim("sub")]}],
-        descriptors=[{"entries": [{"key": "tenant"}, {"key": "sub"}], "token_bucket": own}],
+        rate_limits=[{"actions": [claim("tenant"), claim("sub")]}, {"actions": [accepting(), {"remote_address": {}}]}],
+        descriptors=[
+            {"entries": [{"key": "tenant"}, {"key": "sub"}], "token_bucket": own},
+            {
+                "entries": [{"key": "header_match", "value": "accept"}, {"key": "remote_address"}],
+                "token_bucket": bucket(settings.accepts_per_10s, REFILL_S),
+            },
+        ],
     )
 
 
@@ -120,9 +160,11 @@ def http_filters(settings: GatewaySettings) -> list[Config]:
         JWT: jwt(settings),
         "envoy.filters.http.local_ratelimit": limiter(settings),
         CHECKER: checker(settings),
+        BUFFER: typed("filters.http.buffer.v3.Buffer", max_request_bytes=settings.max_sdp_bytes),
         "envoy.filters.http.grpc_web": typed("filters.http.grpc_web.v3.GrpcWeb"),
         "envoy.filters.http.grpc_json_transcoder": transcoder(settings),
         "envoy.filters.http.router": typed("filters.http.router.v3.Router"),
     }
-    # The checker is switched on by the routes that need it.
-    return [{"name": name, "typed_config": config, "disabled": name == CHECKER} for name, config in chain.items()]
+    # Switched on by the routes that need them.
+    asked_for = {CHECKER, BUFFER}
+    return [{"name": name, "typed_config": config, "disabled": name in asked_for} for name, config in chain.items()]

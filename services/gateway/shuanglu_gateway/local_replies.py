@@ -13,6 +13,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from .config import Config
+from .console import Page, answered, page_mappers
 
 DOMAIN = "shuanglu"
 
@@ -137,9 +138,8 @@ def for_grpc(refusal: Refusal) -> Config:
 
 def for_health() -> Config:
     """Health is answered here too, and is no refusal."""
-    success = {"comparison": {"op": "EQ", "value": {"default_value": 200, "runtime_key": "shuanglu.refusal.none"}}}
     as_is = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
-    return {"filter": {"status_code_filter": success}, "body_format_override": as_is}
+    return {"filter": answered(200), "body_format_override": as_is}
 
 
 def for_checked() -> Config:
@@ -169,10 +169,11 @@ def for_json(refusal: Refusal) -> Config:
     }
 
 
-def local_replies(refusals: Sequence[Refusal] = REFUSALS) -> Config:
+def local_replies(pages: tuple[Page, ...] = (), refusals: Sequence[Refusal] = REFUSALS) -> Config:
     """`local_reply_config` of the public listener; the first mapper that fits is taken."""
+    said = [*page_mappers(pages), for_health(), for_checked()]
     return {
-        "mappers": [for_health(), for_checked(), *map(for_grpc, refusals), *map(for_json, refusals)],
+        "mappers": [*said, *map(for_grpc, refusals), *map(for_json, refusals)],
         "body_format": body(
             13, "网关内部错误。The gateway could not answer.", "GATEWAY_ERROR", "give the request_id to operations"
         ),

@@ -2,24 +2,28 @@
 
 from collections.abc import Sequence
 
-from .clusters import REPLAY, UPLOADS
+from .clusters import MEDIA, REPLAY, UPLOADS
 from .config import Config, typed
-from .contracts import PublicCall
-from .filters import CHECKER
+from .console import Page, largest, page_routes
+from .contracts import ACCEPT, PublicCall
+from .filters import BUFFER, CHECKER
 from .settings import GatewaySettings
 
-# What a browser's page may send and read, tus included (https://tus.io/protocols/resumable-upload).
+# What a browser's page may send and read, with tus (https://tus.io/protocols/resumable-upload) and WHIP (RFC 9725).
 REQUEST_HEADERS = (
     "authorization,content-type,x-grpc-web,x-user-agent,grpc-timeout,traceparent,tracestate,range,"
-    "tus-resumable,upload-offset,upload-length,upload-metadata,upload-checksum,upload-concat,x-http-method-override"
+    "tus-resumable,upload-offset,upload-length,upload-metadata,upload-checksum,upload-concat,x-http-method-override,"
+    "if-match"
 )
 ANSWER_HEADERS = (
     "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,location,content-range,etag,tus-resumable,tus-version,"
     "tus-extension,tus-max-size,tus-checksum-algorithm,upload-offset,upload-length,upload-expires,upload-metadata,"
-    "upload-concat,retry-after"
+    "upload-concat,retry-after,link,accept-patch,accept-post,allow"
 )
 # Only what surely has not reached a service is tried again: no call is made twice.
 RETRY = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}
+# The cookie binds an invitation to a browser. Nothing but accepting it reads or sets one.
+NO_COOKIES: Config = {"request_headers_to_remove": ["cookie"], "response_headers_to_remove": ["set-cookie"]}
 # Paths of the JSON doors; the transcoder turns them into a call's path, and then the call's own route is taken.
 JSON_PREFIX = "/v1/"
 
@@ -41,7 +45,8 @@ def call_route(call: PublicCall, settings: GatewaySettings) -> Config:
         action |= limited(settings)
     # The name stands in the access log and, as the operation, in spans: the path that came may hold personal data.
     decorator = {"operation": call.path, "propagate": False}
-    return {"name": call.path, "match": {"path": call.path}, "route": action, "decorator": decorator}
+    route: Config = {"name": call.path, "match": {"path": call.path}, "route": action, "decorator": decorator}
+    return route if call.path == ACCEPT else {**route, **NO_COOKIES}
 
 
 def limited(settings: GatewaySettings) -> Config:
@@ -75,8 +80,21 @@ def json_routes(settings: GatewaySettings) -> list[Config]:
     ]
 
 
-def plain_routes() -> list[Config]:
-    """Health, uploads and replay."""
+def media_route(name: str, settings: GatewaySettings) -> Config:
+    """WHIP or WHEP: what is said is a page of SDP at most. The media itself does not pass here."""
+    small = {"buffer": {"max_request_bytes": settings.max_sdp_bytes}}
+    return {
+        "name": name,
+        "match": {"path_separated_prefix": f"/{name}"},
+        "decorator": {"operation": name, "propagate": False},
+        "typed_per_filter_config": not_transcoded() | {BUFFER: typed("filters.http.buffer.v3.BufferPerRoute", **small)},
+        "route": {"cluster": MEDIA, "retry_policy": RETRY, **limited(settings)},
+        **NO_COOKIES,
+    }
+
+
+def plain_routes(settings: GatewaySettings) -> list[Config]:
+    """Health, uploads, publishing and watching, replay."""
     return [
         {
             "name": "health",
@@ -91,7 +109,9 @@ def plain_routes() -> list[Config]:
             "decorator": {"operation": "uploads", "propagate": False},
             "typed_per_filter_config": not_transcoded(),
             "route": {"cluster": UPLOADS, "timeout": "0s", "idle_timeout": "600s"},
+            **NO_COOKIES,
         },
+        *(media_route(name, settings) for name in ("whip", "whep")),
         {
             "name": "replay",
             "match": {"prefix": "/hls/"},
@@ -99,6 +119,7 @@ def plain_routes() -> list[Config]:
             "route": {"cluster": REPLAY, "timeout": "60s", "retry_policy": RETRY},
             # A span would carry the path, and the path of a replay link is its key.
             "tracing": {name: {"numerator": 0} for name in ("client_sampling", "random_sampling", "overall_sampling")},
+            **NO_COOKIES,
         },
     ]
 
@@ -117,16 +138,18 @@ def cors(settings: GatewaySettings) -> Config:
     )
 
 
-def route_table(calls: Sequence[PublicCall], settings: GatewaySettings) -> Config:
+def route_table(calls: Sequence[PublicCall], pages: tuple[Page, ...], settings: GatewaySettings) -> Config:
     """The public listener's routes."""
+    plain = [*plain_routes(settings), *page_routes(pages, not_transcoded())]
     return {
         "name": "public",
+        "max_direct_response_body_size_bytes": max(largest(pages), 4096),
         "virtual_hosts": [
             {
                 "name": "all",
                 "domains": ["*"],
                 "typed_per_filter_config": {"envoy.filters.http.cors": cors(settings)},
-                "routes": [*plain_routes(), *(call_route(call, settings) for call in calls), *json_routes(settings)],
+                "routes": [*plain, *(call_route(call, settings) for call in calls), *json_routes(settings)],
             }
         ],
     }

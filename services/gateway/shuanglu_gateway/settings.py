@@ -58,6 +58,11 @@ class GatewaySettings(BaseSettings):
         validation_alias=shared("jwks_file"),
         description="JSON Web Key Set that signs the bank's tokens; read once at start.",
     )
+    session_jwks_file: Path | None = Field(
+        default=None,
+        validation_alias=shared("session_jwks_file"),
+        description="JSON Web Key Set that signs the tokens of a call's participants (signaling's); none: no calls.",
+    )
     jwt_issuer: str = Field(
         min_length=1, validation_alias=shared("jwt_issuer"), description="Issuer (`iss`) that tokens must have."
     )
@@ -68,6 +73,9 @@ class GatewaySettings(BaseSettings):
     descriptor_file: Path = Field(description="Descriptor set of the contracts (build/descriptors/shuanglu.pb).")
 
     signaling_target: Target = Field(default="127.0.0.1:7101", description="host:port of signaling's gRPC.")
+    signaling_http_target: Target = Field(
+        default="127.0.0.1:7201", description="host:port of signaling's WHIP and WHEP."
+    )
     media_ingest_target: Target = Field(default="127.0.0.1:7102", description="host:port of media-ingest's gRPC.")
     media_ingest_http_target: Target = Field(
         default="127.0.0.1:7202", description="host:port of the upload door (tus)."
@@ -81,6 +89,10 @@ class GatewaySettings(BaseSettings):
         description="host:port of the checker of JSON bodies (`python -m shuanglu_gateway check`).",
     )
 
+    console_dir: Path | None = Field(
+        default=None, description="Folder with the built pages (call.html, assets/), served at /call; none: no pages."
+    )
+
     cors_origins: tuple[Origin, ...] = Field(
         default=(), description='Origins whose pages may call, as JSON: ["https://console.bank.example"]. Empty: none.'
     )
@@ -90,12 +102,27 @@ class GatewaySettings(BaseSettings):
     requests_per_s: int = Field(
         default=20_000, ge=1, le=10_000_000, description="Requests per second of all callers together, replay included."
     )
+    accepts_per_10s: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Invitations that may be accepted, or tried, from one address in 10 seconds; it needs no token.",
+    )
+    trusted_hops: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Proxies before the gateway that add the caller's address to `X-Forwarded-For`.",
+    )
     max_connections: int = Field(default=10_000, ge=1, description="Connections that are open at the same time.")
     max_json_bytes: int = Field(
         default=1 << 20,
         ge=1024,
         le=64 << 20,
         description="Largest JSON request body, in bytes; uploads are not limited here.",
+    )
+    max_sdp_bytes: int = Field(
+        default=64 << 10, ge=4096, le=1 << 20, description="Largest body of a WHIP or WHEP request, in bytes."
     )
     max_answer_bytes: int = Field(
         default=64 << 20, ge=1024, le=1 << 30, description="Largest answer that is turned into JSON or a PDF, in bytes."

@@ -27,13 +27,18 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from shuanglu.quality.v1 import strategy_service_pb2, strategy_service_pb2_grpc
 from shuanglu.report.v1 import report_service_pb2, report_service_pb2_grpc
-from shuanglu.session.v1 import session_service_pb2, session_service_pb2_grpc
+from shuanglu.session.v1 import (
+    call_service_pb2,
+    call_service_pb2_grpc,
+    session_service_pb2,
+    session_service_pb2_grpc,
+)
 from shuanglu_gateway.bootstrap import render
 from shuanglu_gateway.certificate import make_development_certificate
 from shuanglu_gateway.check_service import Checker
@@ -44,6 +49,7 @@ DESCRIPTOR = Path(__file__).parents[3] / "build" / "descriptors" / "shuanglu.pb"
 ISSUER = "https://id.bank.example"
 AUDIENCE = "shuanglu"
 ORIGIN = "https://console.bank.example"
+TRICKLE = "application/trickle-ice-sdpfrag"
 MISSING = "missing"  # the session id that the stub does not know
 
 
@@ -56,6 +62,38 @@ class Seen:
     first_upload_byte_at: float = 0.0
     uploads: list[tuple[str, int]] = field(default_factory=list)
     spans: list[bytes] = field(default_factory=list)
+    media: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+
+SEAT = "shuanglu_seat=opaque; HttpOnly; Secure; SameSite=Strict; Path=/v1/invitations:accept"
+
+
+class Calls(call_service_pb2_grpc.CallServiceServicer):
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+
+    async def AcceptInvitation(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.seen.grpc_metadata.append({k: v for k, v in context.invocation_metadata() if isinstance(v, str)})
+        await context.send_initial_metadata((("set-cookie", SEAT),))
+        return call_service_pb2.AcceptInvitationResponse(token="t", session_id="s")
+
+    async def GetCall(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.seen.grpc_metadata.append({k: v for k, v in context.invocation_metadata() if isinstance(v, str)})
+        await context.send_initial_metadata((("set-cookie", SEAT),))
+        return call_service_pb2.GetCallResponse()
+
+    async def StartNode(self, request: Any, context: Any) -> Any:  # noqa: N802
+        answer = call_service_pb2.StartNodeResponse()
+        answer.call.session_id, answer.call.current_node_id = request.session_id, request.node_id
+        return answer
+
+    async def WatchSession(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        for revision in range(1, 4):
+            answer = call_service_pb2.WatchSessionResponse()
+            answer.call.revision = revision
+            yield answer
+            # Longer in all than the timeout of a call that is no stream (1 s in these tests).
+            await asyncio.sleep(0.6)
 
 
 class Sessions(session_service_pb2_grpc.SessionServiceServicer):
@@ -120,6 +158,12 @@ def web_app(seen: Seen) -> Starlette:
     async def replay(request: Request) -> StreamingResponse:
         return StreamingResponse(iter([b"#EXTM3U\n"]), media_type="application/vnd.apple.mpegurl")
 
+    async def media(request: Request) -> Response:
+        seen.media.append((request.method, request.url.path, dict(request.headers), await request.body()))
+        headers = {"location": f"{request.url.path}/resource", "etag": '"one"', "accept-patch": TRICKLE}
+        headers |= {"link": '<turn:turn.example>; rel="ice-server"', "set-cookie": SEAT}
+        return Response("v=0\r\n", 201, headers, "application/sdp")
+
     async def collect(request: Request) -> JSONResponse:
         seen.spans.append(await request.body())
         return JSONResponse({})
@@ -129,6 +173,8 @@ def web_app(seen: Seen) -> Starlette:
             Route("/v1/traces", collect, methods=["POST"]),
             Route("/files/{rest:path}", upload, methods=["POST", "PATCH", "HEAD", "OPTIONS"]),
             Route("/hls/{rest:path}", replay),
+            Route("/whip/{rest:path}", media, methods=["POST", "PATCH", "DELETE", "OPTIONS"]),
+            Route("/whep/{rest:path}", media, methods=["POST", "PATCH", "DELETE", "OPTIONS"]),
         ]
     )
 
@@ -167,13 +213,14 @@ class Issuer:
 
     key: ec.EllipticCurvePrivateKey
     kid: str = "test"
+    iss: str = ISSUER
 
     def jwks(self) -> dict[str, Any]:
         public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
         return {"keys": [public | {"kid": self.kid, "alg": "ES256", "use": "sig"}]}
 
     def token(self, **changes: Any) -> str:
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "tenant": "demo", "roles": ["agent"]}
+        claims = {"iss": self.iss, "aud": AUDIENCE, "sub": "someone", "tenant": "demo", "roles": ["agent"]}
         claims |= {"exp": int(time.time()) + 600} | changes
         return jwt.encode({k: v for k, v in claims.items() if v is not None}, self.key, "ES256", {"kid": self.kid})
 
@@ -188,6 +235,7 @@ class Gateway:
     issuer: Issuer
     seen: Seen
     log: Path
+    signaling: Issuer
 
     def headers(self, **claims: Any) -> dict[str, str]:
         return {"authorization": f"Bearer {self.issuer.token(**claims)}"}
@@ -207,17 +255,41 @@ def issuer() -> Issuer:
 
 
 @pytest.fixture(scope="session")
-def make_settings(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Callable[..., GatewaySettings]:
+def signaling() -> Issuer:
+    """Signs the tokens of a call's participants."""
+    return Issuer(ec.generate_private_key(ec.SECP256R1()), "shuanglu-session", "shuanglu-session")
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pages as a build makes them; the picture has every byte there is."""
+    folder = tmp_path_factory.mktemp("console")
+    (folder / "assets").mkdir()
+    (folder / "call.html").write_text("<!doctype html><title>双录 %REQ(X)%</title>", encoding="utf-8")
+    (folder / "assets" / "call-4f3a.js").write_text("const s = '双录 %START_TIME% %%';\n" + "//x\n" * 100_000)
+    (folder / "assets" / "call-4f3a.js.map").write_text("{}")
+    (folder / "assets" / "call-77b1.css").write_text("body{}")
+    (folder / "assets" / "dot-01.png").write_bytes(bytes(range(256)) * 10)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_settings(
+    tmp_path_factory: pytest.TempPathFactory, issuer: Issuer, signaling: Issuer
+) -> Callable[..., GatewaySettings]:
     folder = tmp_path_factory.mktemp("gateway")
     _, certificate, key = make_development_certificate(folder, ["localhost", "127.0.0.1"], datetime.now(UTC))
     jwks = folder / "jwks.json"
     jwks.write_text(json.dumps(issuer.jwks()))
+    session_jwks = folder / "session.json"
+    session_jwks.write_text(json.dumps(signaling.jwks()))
 
     def make(**changes: Any) -> GatewaySettings:
         values: dict[str, Any] = {
             "tls_cert_file": certificate,
             "tls_key_file": key,
             "jwks_file": jwks,
+            "session_jwks_file": session_jwks,
             "jwt_issuer": ISSUER,
             "jwt_audience": AUDIENCE,
             "descriptor_file": DESCRIPTOR,
@@ -236,6 +308,7 @@ def start_web(loop: Loop, app: ASGIApp, port: int) -> uvicorn.Server:
 async def start_grpc(seen: Seen, port: int) -> grpc.aio.Server:
     server = grpc.aio.server()
     session_service_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(seen), server)  # type: ignore[abstract]
+    call_service_pb2_grpc.add_CallServiceServicer_to_server(Calls(seen), server)  # type: ignore[abstract]
     strategy_service_pb2_grpc.add_StrategyServiceServicer_to_server(Strategies(seen), server)  # type: ignore[abstract]
     report_service_pb2_grpc.add_ReportServiceServicer_to_server(Reports(), server)  # type: ignore[abstract]
     server.add_insecure_port(f"127.0.0.1:{port}")
@@ -283,7 +356,9 @@ def backends() -> Iterator[Backends]:
 
 
 @contextmanager
-def running(settings: GatewaySettings, folder: Path, issuer: Issuer, seen: Seen) -> Iterator[Gateway]:
+def running(
+    settings: GatewaySettings, folder: Path, issuer: Issuer, seen: Seen, signaling: Issuer
+) -> Iterator[Gateway]:
     """Envoy with these settings, ended at the end."""
     config, log = folder / "envoy.yaml", folder / "envoy.log"
     config.write_text(render(settings))
@@ -294,7 +369,7 @@ def running(settings: GatewaySettings, folder: Path, issuer: Issuer, seen: Seen)
     ops_url, ca = f"http://127.0.0.1:{settings.ops_port}", settings.tls_cert_file.parent / "ca.pem"
     try:
         wait_until_ready(ops_url, process, log)
-        yield Gateway(f"https://localhost:{settings.port}", ops_url, ca, issuer, seen, log)
+        yield Gateway(f"https://localhost:{settings.port}", ops_url, ca, issuer, seen, log, signaling)
     finally:
         process.terminate()
         process.wait(20)
@@ -305,6 +380,8 @@ def run_gateway(
     make_settings: Callable[..., GatewaySettings],
     backends: Backends,
     issuer: Issuer,
+    signaling: Issuer,
+    console: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., AbstractContextManager[Gateway]]:
     """Runs a gateway before the backends, with other settings where given."""
@@ -319,7 +396,10 @@ def run_gateway(
             "requests_per_10s": 200,
             "request_timeout_s": 1,
             "max_json_bytes": 4096,
+            "accepts_per_10s": 30,
+            "console_dir": console,
             "signaling_target": backends.grpc,
+            "signaling_http_target": backends.web,
             "quality_target": backends.grpc,
             "report_target": backends.grpc,
             "media_ingest_target": backends.nobody,
@@ -327,7 +407,8 @@ def run_gateway(
             "report_http_target": backends.web,
             "check_target": backends.check,
         }
-        return running(make_settings(**(values | changes)), tmp_path_factory.mktemp("envoy"), issuer, backends.seen)
+        folder = tmp_path_factory.mktemp("envoy")
+        return running(make_settings(**(values | changes)), folder, issuer, backends.seen, signaling)
 
     return run
 

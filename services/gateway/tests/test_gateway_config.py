@@ -28,7 +28,14 @@ STRATEGIES = "/shuanglu.quality.v1.StrategyService"
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"otlp_endpoint": "http://127.0.0.1:4318"}, {"cors_origins": ["https://a.example"]}, {"host": "0.0.0.0"}],  # noqa: S104
+    [
+        {},
+        {"session_jwks_file": None},
+        {"trusted_hops": 1},
+        {"otlp_endpoint": "http://127.0.0.1:4318"},
+        {"cors_origins": ["https://a.example"]},
+        {"host": "0.0.0.0"},
+    ],  # noqa: S104
 )
 def test_envoy_accepts_what_is_rendered(make_settings: MakeSettings, tmp_path: Path, changes: dict[str, Any]) -> None:
     config = tmp_path / "envoy.yaml"
@@ -134,7 +141,8 @@ def test_the_command_writes_what_render_gives(make_settings: MakeSettings, tmp_p
     names = ("tls_cert_file", "tls_key_file", "descriptor_file")
     environment = {f"SHUANGLU_GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names}
     environment |= {
-        f"SHUANGLU_{name.upper()}": str(getattr(settings, name)) for name in ("jwks_file", "jwt_issuer", "jwt_audience")
+        f"SHUANGLU_{name.upper()}": str(getattr(settings, name))
+        for name in ("jwks_file", "session_jwks_file", "jwt_issuer", "jwt_audience")
     }
     out = tmp_path / "envoy.yaml"
     run = command(tmp_path, "render", "--out", str(out), **environment)
