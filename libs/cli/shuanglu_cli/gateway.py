@@ -95,7 +95,7 @@ def readable(error: grpc.RpcError) -> CliError:
     """The error as a person should read it: what the service said, and its advice."""
     call: Any = error
     code, message = call.code(), str(call.details() or "")
-    reason, help_text = _reason_and_help(call)
+    reason, help_text = reason_and_help(call)
     if help_text and message.endswith(help_text):
         message = message.removesuffix(help_text).strip()
     if code in AWAY:
@@ -114,7 +114,7 @@ def readable(error: grpc.RpcError) -> CliError:
     return kind(message or "the service refused", reason or code.name, help_text, reason or code.name)
 
 
-def _reason_and_help(call: Any) -> tuple[str, str]:
+def reason_and_help(call: Any) -> tuple[str, str]:
     """From google.rpc.ErrorInfo; empty if the error has none (it came from the gateway itself)."""
     try:
         status = rpc_status.from_call(call)
