@@ -6,6 +6,9 @@ from shuanglu_media_ingest.domain import boxes
 from shuanglu_media_ingest.domain.timeline import GAP_MS
 
 SEGMENT_MS = 2000
+# A live sender that sends no key frame does not get more of our memory than this: the next segment begins without one.
+LONGEST_MS = 15_000
+LARGEST_BYTES = 16 << 20
 # Key frames that come a hair early (clock jitter of a camera) still end a segment.
 TOLERANCE_MS = 50
 
@@ -41,32 +44,39 @@ class Cutter:
     """
 
     timescale: int
-    _units: list[Unit] = field(default_factory=list)
-    _count: int = 0
+    segment_ms: int = SEGMENT_MS
+    bounded: bool = False  # cut without a key frame rather than grow past LONGEST_MS or LARGEST_BYTES
+    units: list[Unit] = field(default_factory=list)  # of the segment in hand
+    count: int = 0  # segments so far
 
     def add(self, unit: Unit) -> Cut | None:
         """Takes the next packet in decode order, a key frame first; returns the segment that it ends, if it does."""
-        cut = self._close(unit) if self._units and unit.key and self._is_due(unit) else None
-        self._units.append(unit)
+        due = self.units and (self._is_due(unit) if unit.key else self.bounded and self._is_too_much(unit))
+        cut = self._close(unit) if due else None
+        self.units.append(unit)
         return cut
 
     def finish(self) -> Cut | None:
         """The last segment; None if nothing is left."""
-        return self._close(None) if self._units else None
+        return self._close(None) if self.units else None
 
     def _is_due(self, unit: Unit) -> bool:
-        length = unit.shown_from - self._units[0].shown_from
-        return length * 1000 >= (SEGMENT_MS - TOLERANCE_MS) * self.timescale or self._is_hole(unit)
+        length = unit.shown_from - self.units[0].shown_from
+        return length * 1000 >= (self.segment_ms - TOLERANCE_MS) * self.timescale or self._is_hole(unit)
+
+    def _is_too_much(self, unit: Unit) -> bool:
+        length = unit.shown_from - self.units[0].shown_from
+        return length * 1000 >= LONGEST_MS * self.timescale or sum(len(one.data) for one in self.units) >= LARGEST_BYTES
 
     def _is_hole(self, unit: Unit) -> bool:
-        last = self._units[-1]
+        last = self.units[-1]
         return (unit.decode_at - last.decode_at - last.duration) * 1000 > GAP_MS * self.timescale
 
     def _close(self, after: Unit | None) -> Cut:
         if after is not None and self._is_hole(after):
             after = None
-        units, self._units = self._units, []
-        self._count += 1
+        units, self.units = self.units, []
+        self.count += 1
         samples = [
             boxes.Sample(
                 unit.data,
@@ -78,7 +88,7 @@ class Cutter:
             for unit, until in zip(units, _ends(units, after), strict=True)
         ]
         end = after.shown_from if after else max(unit.present_at + unit.duration for unit in units)
-        return Cut(self._count, boxes.fragment(self._count, samples), units[0].shown_from, end)
+        return Cut(self.count, boxes.fragment(self.count, samples), units[0].shown_from, end)
 
 
 def _ends(units: list[Unit], after: Unit | None) -> list[int]:

@@ -22,6 +22,11 @@ class Cause(StrEnum):
     MISSING = "MISSING"  # nothing was recorded, as the file itself says
     DAMAGED = "DAMAGED"  # recorded, and not readable any more
     DISCONTINUITY = "DISCONTINUITY"  # the file's clock jumps; what lies between is not known
+    MUTED = "MUTED"  # live: the participant had switched it off
+    LOST = "LOST"  # live: sent, and lost on the way
+    AWAY = "AWAY"  # live: the participant was not connected
+    HELD = "HELD"  # live: the call was on hold
+    RECORDER = "RECORDER"  # live: our media server or recorder was down
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,7 +115,7 @@ def gaps(shown: Sequence[int], usual: int, clock: Clock, faults: Faults, ends: E
         touched = any(_touch(hole, each) for each in known) or any(_touch(hole, Stretch(at, at)) for at in places)
         cause = Cause.DAMAGED if touched else Cause.MISSING
         found += [Gap(part.start_ms, part.end_ms, cause) for part in _without(hole, known)]
-    return _bounded(sorted(found))
+    return bounded(sorted(found))
 
 
 def holes(present_at: Sequence[int], usual: int, clock: Clock, own: Stretch, whole: Stretch) -> list[Stretch]:
@@ -165,8 +170,8 @@ def _without(hole: Stretch, known: Sequence[Stretch]) -> list[Stretch]:
     return [*parts, Stretch(at, hole.end_ms)] if at < hole.end_ms else parts
 
 
-def _bounded(found: list[Gap]) -> list[Gap]:
-    """At most MAX_GAPS: of a cause, neighbours that are close are told as one, ever less close ones if need be."""
+def bounded(found: list[Gap]) -> list[Gap]:
+    """At most MAX_GAPS, in time order: neighbours of one cause that are close are told as one, ever less close ones."""
     near_ms = _LEAST_MERGE_MS
     while len(found) > MAX_GAPS:
         found = sorted(
