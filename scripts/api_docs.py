@@ -9,7 +9,7 @@ from types import ModuleType
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
-from shuanglu_common.access import ACCESS, DOORS, Role, Row, Scope
+from shuanglu_common.access import ACCESS, DOORS, OPEN_CALLS, Role, Row, Scope
 from shuanglu_common.contracts import all_calls
 from shuanglu_common.errors import ShuangluError
 
@@ -38,9 +38,11 @@ HEAD = """# The doors
 Made by `scripts/api_docs.py` from protos/, `shuanglu_common.access` and the error trees; `make lint` compares.
 
 One address, the gateway: gRPC, gRPC-Web and JSON on the same port, TLS, a JWT as `Authorization: Bearer …` with the
-claims `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` and, for a token of one session, `session_id`. Every service checks
-the token again. What another tenant owns does not exist for the caller (404). JSON uses the field names of the protos;
-enums are their full names (`OUTCOME_PASS`); 64-bit numbers are strings.
+claims `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` and, for a token of one session, `session_id`. Tokens come from the
+bank's issuer, and for those who take part in a call from signaling: `AcceptInvitation` turns the code of a link into a
+token of one session and one participant, with the role `customer` (customer, co-signer, witness) or `agent` (agent,
+supervisor). Every service checks the token again. What another tenant owns does not exist for the caller (404).
+JSON uses the field names of the protos; enums are their full names (`OUTCOME_PASS`); 64-bit numbers are strings.
 
 Errors are `{code, message, details}` with a `google.rpc.ErrorInfo` whose `reason` is stable; gRPC carries the same in
 `grpc-status-details-bin`.
@@ -63,6 +65,9 @@ SCOPES = {
     Scope.FREE: "allowed: nothing in it belongs to a session",
 }
 FILES = """
+Media: WHIP ([RFC 9725](https://www.rfc-editor.org/rfc/rfc9725)) and its sibling WHEP, see [clients.md](clients.md). A
+token that names a participant publishes as that one alone.
+
 Uploads: [tus 1.0](https://tus.io/protocols/resumable-upload) at `/files/` (creation, creation-with-upload, checksum,
 expiration, termination, concatenation). An upload is seen by the subject that made it and by the tenant's
 administrators; for everybody else it does not exist.
@@ -95,6 +100,10 @@ def access_table() -> str:
     lines = ["| call | JSON | session | " + " | ".join(Role) + " |", "|---|---|---|" + "---|" * len(Role)]
     # In the order of the table, which is the order in which things happen.
     calls = all_calls()
+    for path in sorted(OPEN_CALLS):
+        method = calls[path]
+        name = f"{method.containing_service.name}.{method.name}"
+        lines.append(f"| {name} | {http_of(method)} | needs no token |" + " |" * len(Role))
     for path, rule in ACCESS.items():
         method = calls[path]
         lines.append(line_of(f"{method.containing_service.name}.{method.name}", http_of(method), rule))

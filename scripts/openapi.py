@@ -12,6 +12,7 @@ from typing import Any
 from google.api import annotations_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
+from shuanglu_common.access import OPEN_CALLS
 from shuanglu_common.contracts import all_calls
 
 Schema = dict[str, Any]
@@ -97,6 +98,8 @@ def operation(method: MethodDescriptor, template: str, *, has_body: bool) -> Sch
     answers: Schema = {"200": {"description": "done"}}
     answers |= {status: {"description": why, "content": refused} for status, why in REFUSALS.items()}
     made: Schema = {"operationId": f"{method.containing_service.name}_{method.name}", "responses": answers}
+    if f"/{method.containing_service.full_name}/{method.name}" in OPEN_CALLS:
+        made["security"] = []
     if has_body:
         body = of_message(method.input_type, bound)
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}

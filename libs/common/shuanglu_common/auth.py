@@ -3,7 +3,7 @@
 Claims: `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` (list) and, for a token of one session, `session_id` (RFC 7519).
 A customer's token is always one of one session: without `session_id` the role counts for nothing.
 Three issuers: the bank's, our services among themselves, and signaling for those who take part in a call. A token of
-the last kind names `session_id`, `participant_id` and `invitation_id` and holds the roles of a participant alone.
+the last kind names `session_id`, `participant_id`, `invitation_id` and `seat`, and holds a participant's roles alone.
 """
 
 import json
@@ -71,7 +71,8 @@ class TokenTooNarrow(Forbidden):
 class Principal:
     """Who calls. `session_id` is set for a token of one session; `token` is the caller's own, to pass on.
 
-    `participant_id` is set for a token of one participant of that session, `invitation_id` if it came of an invitation.
+    `participant_id` is set for a token of one participant of that session. `invitation_id` and `seat` (number of the
+    acceptance) are set if it came of an invitation: whether that still counts, signaling knows.
     """
 
     tenant: str
@@ -81,6 +82,7 @@ class Principal:
     token: str = ""
     participant_id: str | None = None
     invitation_id: str | None = None
+    seat: int = 0
 
     def require_session(self, session_id: str) -> None:
         """Raises SessionHidden if the token opens another session only."""
@@ -124,6 +126,9 @@ def principal_of(claims: Mapping[str, Any], token: str, issuer: Issuer) -> Princ
     invitation_id = id_of(claims, "invitation_id", SESSION_ID)
     if participant_id is not None and session_id is None:
         raise TokenInvalid("the token names a participant of no session")
+    seat = claims.get("seat", 0)
+    if not isinstance(seat, int) or seat < 0:
+        raise TokenInvalid("the token's seat is not one")
     known = {role for role in Role if role in roles}
     if issuer is Issuer.SESSION:
         if participant_id is None or invitation_id is None:
@@ -135,7 +140,7 @@ def principal_of(claims: Mapping[str, Any], token: str, issuer: Issuer) -> Princ
     if session_id is None:
         known.discard(Role.CUSTOMER)
     subject = str(claims.get("sub", ""))
-    return Principal(tenant, subject, frozenset(known), session_id, token, participant_id, invitation_id)
+    return Principal(tenant, subject, frozenset(known), session_id, token, participant_id, invitation_id, seat)
 
 
 def id_of(claims: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str | None:

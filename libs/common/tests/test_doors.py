@@ -68,7 +68,7 @@ def token(key: ec.EllipticCurvePrivateKey = KEY, kid: str = "dev", **changes: An
 def participant_token(key: ec.EllipticCurvePrivateKey = SIGNALING, kid: str = SESSION_ISSUER, **changes: Any) -> str:
     """As signaling makes them."""
     claims = {"iss": SESSION_ISSUER, "sub": "mine/customer", "roles": ["customer"], "session_id": "mine"}
-    claims |= {"participant_id": "customer", "invitation_id": "invitation-1", **changes}
+    claims |= {"participant_id": "customer", "invitation_id": "invitation-1", "seat": 3, **changes}
     return token(key, kid, **claims)
 
 
@@ -185,7 +185,8 @@ def test_a_token_that_was_made_by_a_clock_ahead_of_ours_holds(verifier: TokenVer
 def test_a_participants_token_names_session_participant_and_invitation(verifier: TokenVerifier) -> None:
     principal = verifier.verify(participant_token())
     assert (principal.session_id, principal.participant_id) == ("mine", "customer")
-    assert (principal.invitation_id, principal.roles) == ("invitation-1", {Role.CUSTOMER})
+    assert (principal.invitation_id, principal.seat) == ("invitation-1", 3)
+    assert principal.roles == {Role.CUSTOMER}
     assert principal.subject == "mine/customer"
 
 
@@ -203,6 +204,8 @@ def test_signalings_key_opens_no_more_than_calls(verifier: TokenVerifier, roles:
         participant_token(participant_id="../x"),
         participant_token(participant_id=["customer"]),
         participant_token(invitation_id="a b"),
+        participant_token(seat="3"),
+        participant_token(seat=-1),
         participant_token(iss="https://id.bank.example"),
         participant_token(iss="shuanglu-internal"),
         participant_token(kid="dev"),

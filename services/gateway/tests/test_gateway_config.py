@@ -34,8 +34,8 @@ STRATEGIES = "/shuanglu.quality.v1.StrategyService"
         {"trusted_hops": 1},
         {"otlp_endpoint": "http://127.0.0.1:4318"},
         {"cors_origins": ["https://a.example"]},
-        {"host": "0.0.0.0"},
-    ],  # noqa: S104
+        {"host": "0.0.0.0"},  # noqa: S104
+    ],
 )
 def test_envoy_accepts_what_is_rendered(make_settings: MakeSettings, tmp_path: Path, changes: dict[str, Any]) -> None:
     config = tmp_path / "envoy.yaml"
