@@ -103,10 +103,17 @@ def sample(name: str) -> Cmaf:
     return split(target.getvalue())
 
 
-def encoded(sound: NDArray[np.float32], codec: str = "aac", hole: tuple[float, float] | None = None) -> Cmaf:
-    """48 kHz mono samples as a track; of `hole` (start and end, in seconds) nothing is stored."""
+def encoded(
+    sound: NDArray[np.float32],
+    codec: str = "aac",
+    hole: tuple[float, float] | None = None,
+    lost_every: int = 0,
+    segment_ms: int = 2000,
+) -> Cmaf:
+    """48 kHz mono samples as a track; of `hole` (start, end in seconds) and of lost packets nothing is there."""
     target = io.BytesIO()
-    with av.open(target, "w", format="mp4", options=FRAGMENTED) as output:
+    options = {**FRAGMENTED, "frag_duration": str(segment_ms * 1000)}
+    with av.open(target, "w", format="mp4", options=options) as output:
         stream = output.add_stream(codec, rate=RATE, layout="mono")
         resampler = av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=RATE)
         size = 960 if codec == "libopus" else 1024
@@ -115,9 +122,10 @@ def encoded(sound: NDArray[np.float32], codec: str = "aac", hole: tuple[float, f
             frame = av.AudioFrame.from_ndarray(sound[None, at : at + size], format="fltp", layout="mono")
             frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
             packets += [packet for ready in resampler.resample(frame) for packet in stream.encode(ready)]
-        for packet in (*packets, *stream.encode(None)):
+        for number, packet in enumerate((*packets, *stream.encode(None)), start=1):
             at_s = float(packet.pts * packet.time_base)
-            if at_s >= 0 and not (hole and hole[0] <= at_s < hole[1]):
+            lost = lost_every and number % lost_every == 0
+            if at_s >= 0 and not lost and not (hole and hole[0] <= at_s < hole[1]):
                 output.mux(packet)
     return split(target.getvalue())
 

@@ -59,6 +59,19 @@ def test_a_hole_is_silence_and_nothing_after_it_is_shifted():
     assert rms(sound[int(5.2 * 16_000) : int(6.8 * 16_000)]) == pytest.approx(0.8 / np.sqrt(2), rel=0.05)
 
 
+def test_packets_of_a_call_that_were_lost_shift_nothing():
+    """Twenty seconds of Opus in segments of one second, each twentieth packet lost: the beeps stay where they were."""
+    beeps = np.concatenate([np.concatenate((tone(0.5, 300, 0.8), tone(0.5, 300, 0))) for _ in range(20)])
+    track = encoded(beeps, "libopus", lost_every=20, segment_ms=1000)
+    assert len(track.segments) >= 19
+    sound = joined(read(track))
+    assert abs(len(sound) - 20 * 16_000) < 1600
+    for second in range(1, 19):
+        start = second * 16_000
+        assert rms(sound[start + 800 : start + 7200]) > 0.45
+        assert rms(sound[start + 8800 : start + 15_200]) < 0.02
+
+
 def test_the_silence_of_a_long_hole_comes_in_pieces():
     first, second = encoded(tone(2)), later(tone(2), 200)
     reader = SoundReader()

@@ -92,6 +92,9 @@ def pick(
     for frame in decoded:
         if frame.is_corrupt:
             raise SegmentUnreadable("a frame of a segment is damaged")
+        if frame.width * frame.height > MOST_PIXELS:
+            # A call's picture changes its size inside the track, so what the track says is not enough.
+            raise SegmentUnreadable("the picture is too large")
         if frame.pts is None:
             continue
         while latest is not None and position < len(wanted) and wanted[position] < frame.pts:

@@ -72,7 +72,7 @@ class FaceCheck:
             FAILURES.labels(error.reason).inc()
             observed.failure_reason = error.reason
         else:
-            observed.frames.extend(frame_message(frame) for frame in frames)
+            tell(observed, frames)
             count(frames)
         key = f"{observed.track_id}/{observed.segment_index}"
         return (NewEvent(event.tenant, event.session_id, observed, key),)
@@ -118,6 +118,17 @@ def count(frames: Iterable[SeenFrame]) -> None:
         for face in frame.faces:
             COMPARISONS.labels("id_photo").inc(face.id_photo_similarity is not None)
             COMPARISONS.labels("reference").inc(face.reference_similarity is not None)
+
+
+def tell(observed: FacesObserved, frames: Sequence[SeenFrame]) -> None:
+    """Add the frames. The picture itself says how large it is: in a call that changes, also within a segment."""
+    if frames:
+        observed.frame_width, observed.frame_height = frames[0].width, frames[0].height
+    for frame in frames:
+        message = frame_message(frame)
+        if (frame.width, frame.height) != (observed.frame_width, observed.frame_height):
+            message.width, message.height = frame.width, frame.height
+        observed.frames.append(message)
 
 
 def frame_message(frame: SeenFrame) -> Frame:

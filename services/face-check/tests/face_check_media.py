@@ -5,10 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "samples" / "personal-loan"
@@ -110,3 +114,39 @@ def video(pictures: Iterable[NDArray[np.uint8]], fps: int = 10, bframes: int = 0
         if stream is not None:
             output.mux(stream.encode(None))
     return target.getvalue()
+
+
+def live_like(stretches: Sequence[Sequence[NDArray[np.uint8]]], fps: int = 10, lost: Iterable[int] = ()) -> bytes:
+    """Pictures as a call's recording holds them: `avc3`, parameter sets in-band at each key frame.
+
+    Each stretch has a size of its own and begins with a key frame; pictures with a number in `lost` are not there.
+    """
+    target = io.BytesIO()
+    gone = set(lost)
+    with av.open(target, "w", format="mp4", options={"movflags": FRAGMENTED["movflags"] + "+frag_discont"}) as output:
+        stream = output.add_stream("libx264", rate=fps)
+        stream.height, stream.width = stretches[0][0].shape[:2]
+        stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, fps)
+        stream.codec_context.open()
+        number = 0
+        for pictures in stretches:
+            for packet in annexb(pictures, fps, number):
+                if packet.pts not in gone:
+                    packet.stream = stream
+                    output.mux(packet)
+            number += len(pictures)
+    return target.getvalue().replace(b"avc1", b"avc3")
+
+
+def annexb(pictures: Sequence[NDArray[np.uint8]], fps: int, first: int) -> "Iterator[av.Packet[VideoStream]]":
+    """A stretch as WebRTC sends it: constrained baseline, no B-frames, parameter sets before each key frame."""
+    encoder = av.VideoCodecContext.create("libx264", "w")
+    encoder.height, encoder.width = pictures[0].shape[:2]
+    encoder.pix_fmt, encoder.time_base, encoder.gop_size = "yuv420p", Fraction(1, fps), fps
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "crf": "18"}
+    encoder.thread_count = 1
+    for number, picture in enumerate(pictures, start=first):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = number, Fraction(1, fps)
+        yield from encoder.encode(frame)
+    yield from encoder.encode(None)

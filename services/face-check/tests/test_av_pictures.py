@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from face_check_media import boxes, cut, video
+from face_check_media import boxes, cut, live_like, video
 from numpy.typing import NDArray
 
 from shuanglu_common.cmaf import SegmentUnreadable
@@ -73,6 +73,37 @@ def test_a_sharp_face_is_sharper_than_a_blurred_one_and_a_box_outside_has_no_loo
     assert sharp.look(box).sharpness > 100 * max(soft.look(box).sharpness, 0.01)
     assert soft.look(box).brightness == pytest.approx(90 / 255, abs=0.02)
     assert sharp.look(Box(500, 500, 50, 50)).sharpness == 0
+
+
+def small(number: int) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(numbered(number)[::2, ::2])
+
+
+def test_a_calls_picture_that_changes_its_size_inside_a_segment_is_read_all_the_same():
+    data = live_like([[numbered(n) for n in range(10)], [small(n) for n in range(10, 20)]])
+    assert data.count(b"avc3") == 1
+    samples = list(read_samples(data, (0, 500, 1000, 1500)))
+    assert [(one.picture.width, one.picture.height) for one in samples] == [(128, 96)] * 2 + [(64, 48)] * 2
+    assert [number_of(one.picture) for one in samples[:2]] == [0, 5]
+    assert [number_of_small(one.picture) for one in samples[2:]] == [10, 15]
+    assert LumaMotion().motion(samples[2].picture, samples[1].picture) == 1.0
+
+
+def test_a_segment_of_a_call_is_read_by_itself_though_the_track_began_with_another_size():
+    data = live_like([[numbered(n) for n in range(10)], [small(n) for n in range(10, 20)]])
+    init = b"".join(box for kind, box in boxes(data) if kind in (b"ftyp", b"moov"))
+    media = [box for kind, box in boxes(data) if kind in (b"moof", b"mdat")]
+    (sample,) = read_samples(init + b"".join(media[-2:]), (1500,))
+    assert (sample.picture.width, number_of_small(sample.picture)) == (64, 15)
+
+
+def number_of_small(picture: PixelPicture) -> int:
+    return round((float(picture.full(PixelFormat.GREY)[12:, 12:].mean()) - 20) / 5)
+
+
+def test_where_pictures_of_a_call_were_lost_the_last_one_stays():
+    data = live_like([[numbered(n) for n in range(10)], [numbered(n) for n in range(10, 20)]], lost=range(6, 10))
+    assert [number_of(one.picture) for one in read_samples(data, (500, 900, 1000))] == [5, 5, 10]
 
 
 def turned(data: bytes, matrix: tuple[int, ...]) -> bytes:

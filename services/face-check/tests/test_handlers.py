@@ -15,7 +15,8 @@ from shuanglu.observation.v1.observations_pb2 import Face, FacesObserved
 from shuanglu_common.bus.events import Event
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.store import MemoryStore, StoreUnavailable
-from shuanglu_face_check.handlers import FaceCheck
+from shuanglu_face_check.domain.faces import SeenFrame
+from shuanglu_face_check.handlers import FaceCheck, tell
 from shuanglu_face_check.segments import SegmentReader
 from shuanglu_face_check.templates import TemplateKeeper
 from shuanglu_face_check.worker import Worker
@@ -193,3 +194,11 @@ async def test_no_template_is_in_an_event_or_in_clear_in_the_store(bench: Bench,
     assert all(bench.store.objects[key].startswith(b"SLS1") for key in kept)
     # 4 frames with a face take far less than one 128-number embedding would add.
     assert observed.ByteSize() < 4 * 128 + 300
+
+
+def test_a_frame_of_another_size_says_so():
+    frames = [SeenFrame(at, (), 0.4, 0.2, None, *size) for at, size in ((0, (640, 480)), (500, (320, 240)))]
+    observed = FacesObserved(frame_width=1280, frame_height=720)
+    tell(observed, frames)
+    assert (observed.frame_width, observed.frame_height) == (640, 480)
+    assert [(frame.width, frame.height) for frame in observed.frames] == [(0, 0), (320, 240)]

@@ -94,6 +94,8 @@ def _frame(frame: seen.Frame) -> FrameSeen:
         _number(frame.brightness),
         _number(frame.contrast),
         _cosine(frame.motion) if frame.HasField("motion") else None,
+        frame.width,
+        frame.height,
     )
 
 

@@ -69,7 +69,8 @@ class Examiner(Generic[P]):
             seen.append(this)
         brightness, contrast = picture.light()
         motion = self.meter.motion(picture, before.picture) if before is not None else None
-        return SeenFrame(sample.at_ms, tuple(seen), brightness, contrast, motion), followed
+        size = (picture.width, picture.height)
+        return SeenFrame(sample.at_ms, tuple(seen), brightness, contrast, motion, *size), followed
 
     def reference(self, picture: P) -> Embedding | None:
         """The embedding of the picture's reference face; None if no face is good enough."""

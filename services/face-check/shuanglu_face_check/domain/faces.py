@@ -48,7 +48,7 @@ class SeenFrame:
     """A sampled frame, its faces largest first.
 
     `brightness` is mean luma and `contrast` its standard deviation, 0..1; `motion` is the mean absolute difference of
-    luma to the sampled frame before, 0..1, None on the first of a segment.
+    luma to the sampled frame before, 0..1, None on the first of a segment; the size is in pixels.
     """
 
     at_ms: int
@@ -56,6 +56,8 @@ class SeenFrame:
     brightness: float
     contrast: float
     motion: float | None
+    width: int
+    height: int
 
 
 def largest_first(faces: list[FoundFace]) -> list[FoundFace]:

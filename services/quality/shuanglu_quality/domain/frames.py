@@ -83,7 +83,8 @@ def _held(segments: Iterable[FacesSeen], step_ms: int) -> Iterable[Sample]:
     for at, (frame, seen) in enumerate(ordered):
         following = ordered[at + 1][0].at_ms if at + 1 < len(ordered) else frame.at_ms + step_ms
         end = max(frame.at_ms, min(following, frame.at_ms + _HOLD_STEPS * step_ms))
-        yield Sample(seen.track_id, seen.roles, Interval(frame.at_ms, end), frame, seen.frame_width, seen.frame_height)
+        width, height = frame.width or seen.frame_width, frame.height or seen.frame_height
+        yield Sample(seen.track_id, seen.roles, Interval(frame.at_ms, end), frame, width, height)
 
 
 def of_role(samples: dict[str, tuple[Sample, ...]], role: Role) -> list[Sample]:

@@ -50,6 +50,8 @@ class FrameSeen:
     brightness: float
     contrast: float
     motion: float | None = None
+    width: int = 0  # pixels, where they are not the segment's
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,17 @@ def test_what_was_lost_outside_of_nodes_leaves_no_doubt_about_words(call: Scene)
     assert broken(call) == set()
 
 
+@pytest.mark.parametrize("cause", [GapCause.LOST, GapCause.RECORDER, GapCause.HELD])
+def test_what_was_lost_is_no_silence(call: Scene, cause: GapCause):
+    at = call.span("terms").start_ms // 1000 * 1000
+    call.mute = dict.fromkeys((Role.CUSTOMER, Role.AGENT), Interval(at, at + 5000))
+    assert "SILENCE" in {reason for _, _, reason in broken(call)}
+    for track in ("customer-audio", "agent-audio"):
+        absent(call, track, at, at + 5000, cause)
+    assert "SILENCE" not in {reason for _, _, reason in broken(call)}
+    assert call.inspect().verdict is not Outcome.PASS
+
+
 def test_a_person_who_must_be_recorded_and_was_not_is_unsure(call: Scene):
     call.without = {"agent-video"}
     reasons = {(one.reason, one.role) for one in call.broken() if one.check == "recording_quality"}

@@ -1,11 +1,12 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from quality_scene import Change, Faces, Scene
+from quality_scene import Change, Faces, Scene, face
 
 from shuanglu_quality.domain.findings import Finding
 from shuanglu_quality.domain.intervals import Interval
-from shuanglu_quality.domain.observations import Box, FaceSeen, Gap
+from shuanglu_quality.domain.observations import Box, FaceSeen, FacesSeen, Gap
 from shuanglu_quality.domain.words import Outcome, Role
 
 
@@ -16,6 +17,19 @@ def the_only(findings: list[Finding]):
 
 def of_role(findings: list[Finding], role: Role):
     return the_only([one for one in findings if one.role is role])
+
+
+def test_a_face_is_cut_off_by_the_edge_of_its_own_frame_not_of_the_segments(scene: Scene):
+    """A call's picture shrinks with the network: what fits 640x480 sticks out of 320x240."""
+    cut_off = (face(x=240),)
+    observations = [
+        replace(one, frames=tuple(replace(frame, faces=cut_off, width=320, height=240) for frame in one.frames))
+        if isinstance(one, FacesSeen) and one.track_id == "customer-video"
+        else one
+        for one in scene.observations()
+    ]
+    found = [one for one in scene.inspect(observations).findings if one.check == "same_person"]
+    assert [one.reason for one in found] == ["NO_COMPARABLE_FACE"]
 
 
 def test_an_absence_as_long_as_the_limit_still_passes(scene: Scene, make_face: Faces):

@@ -148,12 +148,10 @@ class RecordingQuality:
         quiet: tuple[Interval, ...] = (context.judged,)
         for track, sound in known:
             low = [level.interval for level in sound.loudness if level.rms_dbfs < floor]
-            gone = [
-                gap.interval
-                for gap in context.recording.gaps
-                if gap.track_id == track.track_id and gap.cause in _SILENT_GAPS
-            ]
-            quiet = intersect(quiet, subtract((*low, *gone), sound.unheard))
+            holes = [gap for gap in context.recording.gaps if gap.track_id == track.track_id]
+            gone = [gap.interval for gap in holes if gap.cause in _SILENT_GAPS]
+            unknown = [gap.interval for gap in holes if gap.cause in LIVE_CAUSES - _SILENT_GAPS]
+            quiet = intersect(quiet, subtract((*low, *gone), (*sound.unheard, *unknown)))
         recorded = merge(part for track, _ in known for part in context.recording.recorded(track))
         silent = [part for part in intersect(quiet, recorded) if part.duration_ms >= limit_ms]
         if silent:
