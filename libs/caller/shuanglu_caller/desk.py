@@ -1,6 +1,6 @@
 """The call service as a participant uses it: gRPC through the gateway."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -112,7 +112,7 @@ class CallDesk:
         view: CallView = answer.call
         return view
 
-    async def watch(self, session_id: str) -> AsyncIterator[CallView]:
+    async def watch(self, session_id: str) -> AsyncGenerator[CallView, None]:
         """Every change until the stream ends; the caller asks again."""
         stream = self._stub.WatchSession(pb.WatchSessionRequest(session_id=session_id), metadata=self._metadata)
         try:

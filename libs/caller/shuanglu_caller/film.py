@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -103,7 +104,7 @@ def video_reel(pictures: Sequence[tuple[Fraction, bool, bytes]]) -> Reel:
     return Reel("video", VIDEO_CLOCK, samples[-1].at + last, samples)
 
 
-def audio_reel(packets: Iterable[av.Packet]) -> Reel:
+def audio_reel(packets: Iterable["av.Packet[Any]"]) -> Reel:
     """From Opus packets of 20 ms.
 
     The encoder looks 6.5 ms ahead (its first packet is at -312 ticks): times stay as they are, so that what the other
@@ -115,14 +116,14 @@ def audio_reel(packets: Iterable[av.Packet]) -> Reel:
     return Reel("audio", AUDIO_CLOCK, length, samples)
 
 
-def opus_packets(frames: Iterable[AudioFrame]) -> list[av.Packet]:
+def opus_packets(frames: Iterable[AudioFrame]) -> list["av.Packet[Any]"]:
     """Sound as browsers send it: Opus, mono, 20 ms."""
     encoder = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format = AUDIO_CLOCK, "mono", "s16"
     encoder.bit_rate, encoder.time_base = OPUS_BIT_RATE, Fraction(1, AUDIO_CLOCK)
     encoder.options = {"application": "voip"}
     resampler = av.AudioResampler("s16", "mono", AUDIO_CLOCK, frame_size=OPUS_FRAME)
-    packets: list[av.Packet] = []
+    packets: list[av.Packet[Any]] = []
     for frame in frames:
         for piece in resampler.resample(frame):
             packets += encoder.encode(piece)

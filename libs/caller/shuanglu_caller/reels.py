@@ -2,6 +2,7 @@
 
 import asyncio
 from fractions import Fraction
+from typing import Any
 
 import av
 from aiortc import MediaStreamTrack
@@ -56,11 +57,12 @@ class ReelTrack(MediaStreamTrack):
         self._round = 0
         self._needs_key = reel.kind == "video"
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> "av.Packet[Any]":
         """The next sample when it is due. Raises MediaStreamError at the end."""
         while True:
             if self._index is None:
-                self._round, position_s = divmod(await self._projector.position_s(), self._length_s)
+                rounds, position_s = divmod(await self._projector.position_s(), self._length_s)
+                self._round = int(rounds)
                 self._index = self._reel.first_from(position_s, key=self._needs_key)
             if self._index >= len(self._reel.samples):
                 self._index, self._round = 0, self._round + 1
@@ -77,7 +79,7 @@ class ReelTrack(MediaStreamTrack):
             if self._needs_key and not sample.key:
                 continue
             self._needs_key = False
-            packet = av.Packet(sample.data)
+            packet: av.Packet[Any] = av.Packet(sample.data)
             packet.time_base = Fraction(1, self._reel.clock)
             packet.pts = round(start_s * self._reel.clock) + sample.at
             self.sent += 1

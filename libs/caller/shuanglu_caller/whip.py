@@ -15,6 +15,7 @@ from aiortc import (
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
+    RTCRtpCodecCapability,
     RTCRtpReceiver,
     RTCRtpSender,
     RTCSessionDescription,
@@ -178,5 +179,5 @@ def _let_go_by(receiver: RTCRtpReceiver) -> None:
     receiver._enabled = False  # noqa: SLF001
 
 
-def _h264() -> list[object]:
+def _h264() -> list[RTCRtpCodecCapability]:
     return [codec for codec in RTCRtpSender.getCapabilities("video").codecs if codec.name in {"H264", "rtx"}]
