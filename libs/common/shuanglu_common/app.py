@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import grpc
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -130,6 +129,30 @@ class App(Generic[S]):
         """Tell in /readyz that a consumer has more waiting than `bus_strain_events`; the service stays ready."""
         self.burdens[name] = lambda: runner.pending > self.settings.bus_strain_events
 
+    def strained_when_true(self, name: str, burden: Burden) -> None:
+        """Another burden that /readyz tells; the service stays ready."""
+        self.burdens[name] = burden
+
+    def do_without_bus(self) -> None:
+        """Start and stay ready without the bus: it is found in the background, its absence is told as strained."""
+        del self.checks["bus"]
+        self.burdens["bus"] = lambda: not self.nats.is_connected
+        self.background("bus", self.find_bus)
+
+    async def find_bus(self, stopping: asyncio.Event) -> None:
+        """Connect when the bus is there; after that the client comes back by itself."""
+        stop = asyncio.create_task(stopping.wait())
+        found = asyncio.create_task(join_bus(self.settings, self.nats))
+        try:
+            await asyncio.wait([stop, found], return_when=asyncio.FIRST_COMPLETED)
+            if found.done():
+                found.result()
+            await stop
+        finally:
+            for task in (stop, found):
+                task.cancel()
+            await asyncio.gather(stop, found, return_exceptions=True)
+
     def keep_dead_letters(self) -> None:
         """Run the keeper of dead letters."""
         keeper = Keeper(self.bus)
@@ -222,18 +245,18 @@ class App(Generic[S]):
 Build = Callable[[App[Any]], Coroutine[Any, Any, None]]
 
 
-async def connect(settings: ServiceSettings) -> Client:
-    """The bus; keeps trying, and comes back after an outage."""
+async def connect(settings: ServiceSettings, client: Client) -> None:
+    """To the bus; keeps trying, and comes back after an outage."""
     credentials = settings.nats_credentials_file
 
     async def quiet(error: Exception) -> None:
         log.warning("bus.error", error=error)
 
-    return await nats.connect(
+    await client.connect(
         settings.nats_url,
         user_credentials=str(credentials) if credentials else None,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=0.5,
+        reconnect_time_wait=0.5,  # type: ignore[arg-type] - seconds; only its annotation says int
         connect_timeout=3,
         ping_interval=10,
         max_outstanding_pings=2,
@@ -241,17 +264,34 @@ async def connect(settings: ServiceSettings) -> Client:
     )
 
 
-async def serve(name: str, settings: ServiceSettings, build: Build) -> None:
+async def join_bus(settings: ServiceSettings, client: Client) -> None:
+    """Connect, and make the streams agree with our table. Keeps trying."""
+    await connect(settings, client)
+    while True:
+        try:
+            await ensure_streams(client.jetstream(), settings.nats_replicas)
+        except (NatsError, TimeoutError, OSError) as error:
+            log.warning("streams.waiting", error=error)
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+async def serve(name: str, settings: ServiceSettings, build: Build, *, needs_bus: bool = True) -> None:
     """Connect, build and run."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     provider = telemetry.start(name, settings.otlp_endpoint)
-    client = await connect(settings)
+    client = Client()
     try:
-        await ensure_streams(client.jetstream(), settings.nats_replicas)
+        if needs_bus:
+            await connect(settings, client)
+            await ensure_streams(client.jetstream(), settings.nats_replicas)
         app = App(name, settings, client)
+        if not needs_bus:
+            app.do_without_bus()
         await build(app)
         await app.run(stopping)
     finally:
@@ -260,9 +300,18 @@ async def serve(name: str, settings: ServiceSettings, build: Build) -> None:
 
 
 def run_service(
-    name: str, settings_class: type[ServiceSettings], build: Build, package: str = "", schema: str = ""
+    name: str,
+    settings_class: type[ServiceSettings],
+    build: Build,
+    package: str = "",
+    schema: str = "",
+    *,
+    needs_bus: bool = True,
 ) -> None:
-    """Command line of a service: run it, or `migrate` its schema. A wrong setting ends with code 2 and one line."""
+    """Command line of a service: run it, or `migrate` its schema. A wrong setting ends with code 2 and one line.
+
+    `needs_bus`: whether it waits for the bus before it starts.
+    """
     parser = argparse.ArgumentParser(
         prog=name, description=f"shuanglu service {name}", epilog=settings_help(settings_class)
     )
@@ -278,7 +327,7 @@ def run_service(
             migrations.upgrade(settings.database_url.get_secret_value(), package, schema)
         return
     try:
-        asyncio.run(serve(name, settings, build))
+        asyncio.run(serve(name, settings, build, needs_bus=needs_bus))
     except WrongSetting as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EXIT_BAD_SETTING) from None

@@ -14,12 +14,13 @@
     │   │   └── AudioSelectionInvalid  the request names sound that the file does not have
     │   ├── IdPhotoInvalid, FileRolesInvalid, TimelineInvalid, FilesInvalid, UploadDiffers
     │   └── BatchInvalid, PageInvalid
-    ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound, BatchNotFound
-    ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable
+    ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound, BatchNotFound, RecordingNotFound
+    ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable, RecordingClosed
     ├── Conflict                     AlreadyImported
     ├── TooMany                      BatchFull
     ├── InternalError                ImportGaveUp
-    └── DependencyError              SessionsUnavailable, ReaderUnavailable, ProbeTooSlow, HashingTakesLong
+    └── DependencyError              SessionsUnavailable, ReaderUnavailable, ProbeTooSlow, HashingTakesLong,
+                                     SpoolFull, RecorderFull
 
 The upload door answers with the status codes of tus, see spool.py.
 """
@@ -292,3 +293,41 @@ class ProbeTooSlow(DependencyError):
     """Looking at the file took too long; the spool's disk may be overloaded."""
 
     reason = "PROBE_TOO_SLOW"
+
+
+class RecordingInvalid(InvalidInput):
+    """A session or a participant whose id cannot be the name of a file."""
+
+    reason = "RECORDING_INVALID"
+    help = (
+        "Give a session_id of 1 to 64 of A-Z a-z 0-9 - and 1 to 16 participants with ids of 1 to 32 of a-z 0-9 _ - "
+        "that begin with a letter or digit."
+    )
+
+
+class RecordingNotFound(NotFound):
+    """The recorder knows no such session: never opened here, or removed after all of it was stored and told."""
+
+    reason = "RECORDING_NOT_FOUND"
+    help = "Open it with OpenRecording on the media node that the call is on."
+
+
+class RecordingClosed(NotAllowedNow):
+    """Nobody can be added to a recording that was closed."""
+
+    reason = "RECORDING_CLOSED"
+    help = "The call has ended. Create another session."
+
+
+class SpoolFull(DependencyError):
+    """The disk that live recordings are written to has no room for another session."""
+
+    reason = "SPOOL_FULL"
+    help = "Place the call on another media node, and make room on this one's spool (SHUANGLU_LIVE_SPOOL_DIR)."
+
+
+class RecorderFull(DependencyError):
+    """The recorder has as many sessions as it may have."""
+
+    reason = "RECORDER_FULL"
+    help = "Place the call on another media node."
