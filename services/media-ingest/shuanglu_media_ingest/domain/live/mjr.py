@@ -13,6 +13,8 @@ from shuanglu_media_ingest.domain.survey import Medium
 _SIGNATURE = b"MJR00002"
 _MEET = b"MEET"
 _RECORD_HEADER = 10
+# No datagram is larger than a network's frame; a length beyond this is damage, and not worth to wait for.
+_LARGEST_PACKET = 2048
 _KINDS = {"v": Medium.VIDEO, "a": Medium.AUDIO}
 
 
@@ -88,16 +90,13 @@ class MjrParser:
             items.append(header)
             at = header.end_offset
         start = self.offset
-        while True:
-            end = _record_end(data, at, last=last)
-            if end is None:
-                break
-            if end > 0:
+        while (end := _record_end(data, at, last=last)) is not None or last:
+            if end:
                 arrived_ms = int.from_bytes(data[at + 4 : at + 8], "big")
                 items.append(Record(arrived_ms, data[at + _RECORD_HEADER : end], start + end))
                 at = end
                 continue
-            found = _next_record(data, at + 1)
+            found = _next_record(data, at + 1, last=last)
             if found is None:
                 break
             items.append(Damage(start + at, start + found))
@@ -128,19 +127,20 @@ def _record_end(data: bytes, at: int, *, last: bool) -> int | None:
         return 0
     if len(data) < at + _RECORD_HEADER:
         return None
-    end = at + _RECORD_HEADER + int.from_bytes(data[at + 8 : at + _RECORD_HEADER], "big")
-    if len(data) >= end + 4:
-        return end if data[end : end + 4] == _MEET else 0
-    if len(data) > end and not _MEET.startswith(data[end:]):
+    length = int.from_bytes(data[at + 8 : at + _RECORD_HEADER], "big")
+    end = at + _RECORD_HEADER + length
+    if length > _LARGEST_PACKET or not _MEET.startswith(data[end : end + 4]):
         return 0
-    return end if last and len(data) >= end else None
+    return end if len(data) >= end + 4 or (last and len(data) >= end) else None
 
 
-def _next_record(data: bytes, at: int) -> int | None:
-    """Where a record begins that another one follows."""
+def _next_record(data: bytes, at: int, *, last: bool) -> int | None:
+    """Where the next whole record begins; None if there is none, or if more bytes are needed to tell."""
     while (at := data.find(_MEET, at)) >= 0:
-        end = _record_end(data, at, last=False)
-        if end is None or end > 0:
-            return at if end else None
+        end = _record_end(data, at, last=last)
+        if end:
+            return at
+        if end is None and not last:
+            return None
         at += 1
     return None

@@ -115,6 +115,8 @@ class Sequencer:
             out = self._restart(bare)
             if self._stray is not None:
                 self._hold(self._stray, self._stray_ms)
+                self._stray = None
+        self.refused += self._stray is not None
         self._stray = None
         sequence = self._hold(bare, arrived_ms)
         if sequence == self._next and len(self._held) == 1 and not self._starting and not self._after_loss:
