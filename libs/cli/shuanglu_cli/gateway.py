@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shuanglu.media.v1.import_service_pb2_grpc import ImportServiceStub
+from shuanglu.media.v1.recording_service_pb2_grpc import RecordingServiceStub
 from shuanglu.ops.v1.doctor_service_pb2_grpc import (
     MediaDoctorServiceStub,
     QualityDoctorServiceStub,
@@ -19,6 +20,7 @@ from shuanglu.ops.v1.doctor_service_pb2_grpc import (
 )
 from shuanglu.quality.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from shuanglu.report.v1.report_service_pb2_grpc import ReportServiceStub
+from shuanglu.session.v1.call_service_pb2_grpc import CallServiceStub
 from shuanglu.session.v1.session_service_pb2_grpc import SessionServiceStub
 from shuanglu_cli.errors import Busy, CliError, NoEntry, Refused, Unreachable, Usage
 from shuanglu_cli.target import Target
@@ -63,7 +65,9 @@ class Gateway:
             self._channel = grpc.insecure_channel(authority, options)
         self.metadata = (("authorization", f"Bearer {target.token}"),) if target.token else ()
         self.sessions = SessionServiceStub(self._channel)
+        self.calls = CallServiceStub(self._channel)
         self.imports = ImportServiceStub(self._channel)
+        self.recordings = RecordingServiceStub(self._channel)
         self.strategies = StrategyServiceStub(self._channel)
         self.reports = ReportServiceStub(self._channel)
         self.doctors = Doctors(self._channel)

@@ -10,11 +10,13 @@ from types import FrameType
 
 from rich.console import Console
 
+from shuanglu_caller.errors import CallerError
 from shuanglu_cli.errors import CliError
 from shuanglu_cli.terminal import print_error
 from shuanglu_stack.announcer import ConsoleAnnouncer
 from shuanglu_stack.demo import run_demo
 from shuanglu_stack.errors import StackError
+from shuanglu_stack.remote_scene import run_remote
 from shuanglu_stack.settings import StackSettings
 from shuanglu_stack.stack import EmbeddedStack, StackOptions
 
@@ -34,7 +36,7 @@ def main() -> int:
     # A shell without job control starts background commands with SIGINT ignored, and Python would keep it so.
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        return up(arguments, console) if arguments.command == "up" else run_demo(Path.cwd(), arguments.out, console)
+        return COMMANDS[arguments.command](arguments, console)
     except KeyboardInterrupt:
         return 0
     except StackError as error:
@@ -43,10 +45,13 @@ def main() -> int:
     except CliError as error:
         print_error(error, as_json=False)
         return error.exit_code
+    except CallerError as error:
+        console.print(f"[red]✕[/] {error}\n  [dim]do:[/] read the logs in .data/demo-remote/logs", highlight=False)
+        return EXIT_ERROR
 
 
 def parser() -> argparse.ArgumentParser:
-    """The two commands."""
+    """What it can do."""
     top = argparse.ArgumentParser(prog="python -m shuanglu_stack", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     run = commands.add_parser("up", help="start everything and run until Ctrl-C; data stays in the data folder")
@@ -54,8 +59,11 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--ports", choices=["fixed", "free"], default="fixed", help="fixed ports (gateway 8443), or free ones"
     )
-    demo = commands.add_parser("demo", help="import the sample, print its findings, write the report, exit")
-    demo.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for report.json and report.pdf")
+    demo = commands.add_parser("demo", help="the main job once: print the findings, write the report, exit")
+    demo.add_argument("--out", type=Path, help="folder for report.json and report.pdf; default: build/demo…")
+    demo.add_argument(
+        "--scene", choices=sorted(SCENES), default="import", help="import the sample, or hold a call of its two people"
+    )
     return top
 
 
@@ -85,6 +93,16 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             console.print("\nstopping …")
     return 0
+
+
+def demo(arguments: argparse.Namespace, console: Console) -> int:
+    """Run a scene; the verdict's exit code."""
+    run, out = SCENES[arguments.scene]
+    return run(Path.cwd(), arguments.out or Path(out), console)
+
+
+SCENES = {"import": (run_demo, "build/demo"), "remote": (run_remote, "build/demo-remote")}
+COMMANDS = {"up": up, "demo": demo}
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
