@@ -135,7 +135,9 @@ class ReportDoctor(ReportDoctorServiceServicer):
         return holding, ailments
 
     async def _track(self, tenant: str, track: StoredTrack, *, deep: bool) -> Examined:
-        refs = [track.stored.track.init, track.stored.track.original]
+        whole = track.stored.track
+        # A call has no file that it came from.
+        refs = [whole.init, *([whole.original] if whole.HasField("original") else [])]
         refs += [segment.object for segment in track.stored.segments]
         holding = pb.Holding(
             session_id=track.session_id,

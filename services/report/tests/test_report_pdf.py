@@ -6,6 +6,7 @@ import pytest
 from report_examples import failed, report, still_jpeg
 
 from shuanglu.common.v1.types_pb2 import Outcome
+from shuanglu.media.v1.track_pb2 import Gap, GapCause
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu_report.errors import FontMissing, RenderingFailed
 from shuanglu_report.glyphs import Glyphs
@@ -57,6 +58,21 @@ def test_it_is_pdf_a_2b_and_the_same_report_gives_the_same_bytes(renderer: Typst
     assert b"<pdfaid:part>2</pdfaid:part>" in pdf
     assert b"<pdfaid:conformance>B</pdfaid:conformance>" in pdf
     assert rendered(renderer, report()) == pdf
+
+
+def test_a_calls_report_says_that_it_was_recorded_live_and_where_it_has_gaps(renderer: TypstRenderer) -> None:
+    made = report()
+    for track in (*made.result.tracks, *(proof.track for proof in made.proof.tracks)):
+        track.ClearField("original")
+    made.result.gaps.append(
+        Gap(track_id="customer-video", start_ms=5000, end_ms=9000, cause=GapCause.GAP_CAUSE_RECORDER)
+    )
+    text = "".join(text_of(rendered(renderer, made)))
+    assert "通话实时录制" in text
+    assert "Original SHA-256" not in text
+    assert "录制服务中断" in text
+    assert "00:05.0–00:09.0" in text
+    assert "Original SHA-256" in "".join(text_of(rendered(renderer, report())))
 
 
 def test_a_passed_report_has_no_failure_section(renderer: TypstRenderer) -> None:

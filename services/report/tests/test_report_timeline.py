@@ -3,12 +3,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_examples import DURATION_MS, failed, result, unsure
+from report_examples import DURATION_MS, failed, result, tracks, unsure
 
 from shuanglu.common.v1.types_pb2 import Interval, Outcome
-from shuanglu.media.v1.track_pb2 import TimelineNode
+from shuanglu.media.v1.track_pb2 import Gap, GapCause, TimelineNode
+from shuanglu.quality.v1.finding_pb2 import InspectionResult
 from shuanglu_report.domain.scale import Scale, without
 from shuanglu_report.page import svg
+from shuanglu_report.page.gaps import look_of, told
 from shuanglu_report.page.timeline import LEFT, RIGHT, WIDTH, node_outcome, timeline_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -125,3 +127,52 @@ def test_every_outcome_has_its_own_sign_and_colour() -> None:
     assert len({svg.sign_picture(outcome) for outcome in outcomes}) == 3
     assert len({svg.colour(outcome) for outcome in outcomes}) == 3
     assert svg.colour(0) == svg.colour(Outcome.OUTCOME_UNSURE)
+
+
+CAUSES = [cause for cause in GapCause.values() if cause > GapCause.GAP_CAUSE_MISSING]
+
+
+def called() -> InspectionResult:
+    """A call: nobody's file, and a gap of each cause on the customer's picture and sound."""
+    own = result()
+    del own.gaps[:]
+    for track in own.tracks:
+        track.ClearField("original")
+    for number, cause in enumerate(CAUSES):
+        for track_id in ("customer-video", "customer-audio"):
+            start = 2000 + number * 9000
+            own.gaps.append(Gap(track_id=track_id, start_ms=start, end_ms=start + 5000, cause=cause))
+    return own
+
+
+def test_each_cause_of_a_gap_is_drawn_named_and_told_apart() -> None:
+    picture = timeline_picture(called())
+    words = [element.text or "" for element in parsed(picture).iter(f"{SVG}text")]
+    assert len({(look_of(cause).fill, look_of(cause).mark) for cause in CAUSES}) == len(CAUSES)
+    for cause in CAUSES:
+        look = look_of(cause)
+        assert sum(word == look.mark for word in words) == 2, look.said.en
+        assert any(look.said.zh in word and look.said.en in word for word in words)
+        if look.fill.startswith("url("):
+            assert f'id="{look.fill[5:-1]}"' in picture
+
+
+def test_gaps_are_counted_by_cause_and_the_long_ones_listed() -> None:
+    track = tracks()[0]
+    short = [
+        Gap(track_id=track.track_id, start_ms=at, end_ms=at + 40, cause=GapCause.GAP_CAUSE_LOST)
+        for at in range(0, 2000, 100)
+    ]
+    long = Gap(track_id=track.track_id, start_ms=9000, end_ms=12_500, cause=GapCause.GAP_CAUSE_RECORDER)
+    elsewhere = Gap(track_id="agent-audio", start_ms=0, end_ms=9000, cause=GapCause.GAP_CAUSE_AWAY)
+    said = told(track, [*short, long, elsewhere])
+    assert said["sums"] == [
+        "网络丢失 lost on the network 20 × · 0.8 s",
+        "录制服务中断 our recorder was down 1 × · 3.5 s",
+    ]
+    assert said["listed"] == ["录制服务中断 00:09.0–00:12.5"]
+    many = [
+        Gap(track_id=track.track_id, start_ms=at, end_ms=at + 1000, cause=GapCause.GAP_CAUSE_AWAY)
+        for at in range(0, 40_000, 2000)
+    ]
+    assert told(track, many)["listed"][-1] == "… +8"

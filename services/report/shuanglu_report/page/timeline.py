@@ -7,7 +7,7 @@ from shuanglu.media.v1.track_pb2 import TimelineNode, Track
 from shuanglu.quality.v1.finding_pb2 import Finding, InspectionResult
 from shuanglu_report.domain.positions import position
 from shuanglu_report.domain.scale import Scale, Stretch, without
-from shuanglu_report.page import svg
+from shuanglu_report.page import gaps, svg
 from shuanglu_report.page.words import outcome_of, role_words
 
 WIDTH = 760.0
@@ -21,7 +21,7 @@ _WORST = {Outcome.OUTCOME_FAIL: 2, Outcome.OUTCOME_UNSURE: 1, Outcome.OUTCOME_PA
 _PATTERN = (
     '<defs><pattern id="absent" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     f'<rect width="5" height="5" fill="{svg.PAPER_2}"/><line x1="0" y1="0" x2="0" y2="5" stroke="#9aa3b0" '
-    'stroke-width="1.6"/></pattern></defs>'
+    f'stroke-width="1.6"/></pattern>{gaps.PATTERNS}</defs>'
 )
 
 
@@ -45,8 +45,10 @@ def timeline_picture(result: InspectionResult) -> str:
     marks, marks_height = _findings_lane(result.findings, scale)
     lanes.append(f'<g transform="translate(0 {y:.1f})">{marks}</g>')
     bottom = y + marks_height
-    parts = [_PATTERN, _axis(scale, bottom), *_bands(result.findings, scale, bottom), *lanes, _legend(bottom + 14)]
-    return svg.document(WIDTH, bottom + 22, parts)
+    parts = [_PATTERN, _axis(scale, bottom), *_bands(result.findings, scale, bottom), *lanes]
+    rows = [*_rows(_LEGEND), *_rows(gaps.legend(result.gaps))]
+    parts += [_legend(row, bottom + 14 * number) for number, row in enumerate(rows, start=1)]
+    return svg.document(WIDTH, bottom + 8 + 14 * len(rows), parts)
 
 
 def _axis(scale: Scale, bottom: float) -> str:
@@ -76,8 +78,9 @@ def _video_lanes(result: InspectionResult, scale: Scale) -> list[str]:
 
 
 def _video_lane(result: InspectionResult, scale: Scale, track: Track, role: ParticipantRole.ValueType) -> str:
-    gaps = [(gap.start_ms, gap.end_ms) for gap in result.gaps if gap.track_id == track.track_id]
-    recorded = without([(track.start_ms, track.end_ms)], gaps)
+    own = [gap for gap in result.gaps if gap.track_id == track.track_id]
+    holes = [(gap.start_ms, gap.end_ms) for gap in own]
+    recorded = without([(track.start_ms, track.end_ms)], holes)
     seen = [
         (stretch.start_ms, stretch.end_ms)
         for item in result.presence
@@ -87,9 +90,8 @@ def _video_lane(result: InspectionResult, scale: Scale, track: Track, role: Part
     who = role_words(role)
     parts = [_label(f"{who.zh} 画面", f"{who.en}, picture")]
     parts += [_bar(scale, stretch, "url(#absent)", f'stroke="{svg.LINE}"') for stretch in recorded]
-    parts += [_bar(scale, stretch, svg.ACCENT) for stretch in without(seen, gaps)]
-    dashes = f'stroke="{svg.INK_2}" stroke-width="1" stroke-dasharray="2 2"'
-    parts += [_bar(scale, gap, svg.PAPER, dashes) for gap in gaps]
+    parts += [_bar(scale, stretch, svg.ACCENT) for stretch in without(seen, holes)]
+    parts += [gaps.bar(scale, gap) for gap in own]
     return "".join(parts)
 
 
@@ -112,8 +114,19 @@ def _speech_lanes(result: InspectionResult, scale: Scale) -> list[str]:
         zh, en = (who.zh, who.en) if role else ("未辨明", "Not told apart")
         turns = [(turn.start_ms, turn.end_ms) for turn in result.utterances if turn.role == role]
         base = svg.line(LEFT, 10.5, RIGHT, 10.5, svg.LINE)
-        lanes.append(_label(f"{zh} 说话", f"{en}, speech") + base + "".join(_turn(scale, turn) for turn in turns))
+        holes = "".join(gaps.bar(scale, gap) for gap in result.gaps if gap.track_id in _heard_on(result, role))
+        spoken_bars = "".join(_turn(scale, turn) for turn in turns)
+        lanes.append(_label(f"{zh} 说话", f"{en}, speech") + base + holes + spoken_bars)
     return lanes
+
+
+def _heard_on(result: InspectionResult, role: ParticipantRole.ValueType) -> set[str]:
+    """Tracks that carry the role's voice."""
+    return {
+        track.track_id
+        for track in result.tracks
+        if track.kind == TrackKind.TRACK_KIND_AUDIO and any(person.role == role for person in track.participants)
+    }
 
 
 def _turn(scale: Scale, turn: Stretch) -> str:
@@ -178,18 +191,39 @@ def _findings_lane(findings: Sequence[Finding], scale: Scale) -> tuple[str, floa
     return "".join(parts), max(_LANE, 6 + 16.0 * len(row_ends))
 
 
-def _legend(y: float) -> str:
-    """What the fills and signs mean, in one row."""
-    items = [
-        (svg.rect(0, -7, 12, 8, svg.ACCENT), "人脸在画面内 face seen"),
-        (svg.rect(0, -7, 12, 8, "url(#absent)"), "未见人脸 no face seen"),
-        (svg.rect(0, -7, 12, 8, svg.PAPER, f'stroke="{svg.INK_2}" stroke-dasharray="2 2"'), "录制缺口 gap"),
-        (svg.rect(0, -7, 12, 8, svg.INK_2, 'rx="1.5"'), "说话 speech"),
-        (svg.sign(Outcome.OUTCOME_FAIL, 6, -3, 4.6), "不合格 fail"),
-        (svg.sign(Outcome.OUTCOME_UNSURE, 6, -3, 4.6), "存疑 unsure"),
-    ]
+_LEGEND = (
+    (svg.rect(0, -7, 12, 8, svg.ACCENT), "人脸在画面内 face seen"),
+    (svg.rect(0, -7, 12, 8, "url(#absent)"), "未见人脸 no face seen"),
+    (svg.rect(0, -7, 12, 8, svg.PAPER, f'stroke="{svg.INK_2}" stroke-dasharray="2 2"'), "录制缺口 gap"),
+    (svg.rect(0, -7, 12, 8, svg.INK_2, 'rx="1.5"'), "说话 speech"),
+    (svg.sign(Outcome.OUTCOME_FAIL, 6, -3, 4.6), "不合格 fail"),
+    (svg.sign(Outcome.OUTCOME_UNSURE, 6, -3, 4.6), "存疑 unsure"),
+)
+
+
+def _rows(items: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Items of the legend in rows that fit."""
+    rows: list[list[tuple[str, str]]] = []
+    room = 0.0
+    for item in items:
+        width = _item_width(item)
+        if not rows or width > room:
+            rows.append([])
+            room = RIGHT - LEFT
+        rows[-1].append(item)
+        room -= width
+    return rows
+
+
+def _item_width(item: tuple[str, str]) -> float:
+    return 16 + svg.width_of(item[1], 8.5) + 14
+
+
+def _legend(items: Iterable[tuple[str, str]], y: float) -> str:
+    """What fills and signs mean, in one row."""
     parts, x = [], LEFT
-    for picture, words in items:
+    for item in items:
+        picture, words = item
         parts.append(f'<g transform="translate({x:.1f} {y:.1f})">{picture}{svg.text(16, 0, words, 8.5, svg.INK_2)}</g>')
-        x += 16 + svg.width_of(words, 8.5) + 14
+        x += _item_width(item)
     return "".join(parts)

@@ -15,7 +15,7 @@ from shuanglu.quality.v1.quality_events_pb2 import Stage
 from shuanglu.report.v1.report_pb2 import Report
 from shuanglu_report.domain.hashes import segments_sha256
 from shuanglu_report.domain.positions import local_time, money, position, quantity, stretch
-from shuanglu_report.page import words
+from shuanglu_report.page import gaps, words
 from shuanglu_report.page.transcript import spoken_nodes
 
 Values = dict[str, Any]
@@ -170,6 +170,8 @@ def _persons(report: Report, stills: Sequence[StillPicture], passed: Sequence[Fi
 def _judged(report: Report) -> Values:
     result = report.result
     given = words.Said("由导入方给出", "given with the recording")
+    if _live(report):
+        given = words.Said("由客户经理在通话中标记", "marked by the agent during the call")
     found = words.Said("由转写文本识别", "found from the transcript")
     return {
         "strategy_id": result.strategy_id,
@@ -194,6 +196,7 @@ def _limits(findings: Sequence[Finding]) -> list[Values]:
 def _proof(report: Report) -> Values:
     return {
         "recording_sha256": report.proof.recording_sha256,
+        "live": _live(report),
         "tracks": [
             {
                 "track_id": proof.track.track_id,
@@ -206,10 +209,17 @@ def _proof(report: Report) -> Values:
                 "segments_sha256": segments_sha256(proof.segment_sha256),
                 "original_sha256": proof.track.original.sha256,
                 "original_bytes": f"{proof.track.original.size_bytes:,}",
+                "gaps": gaps.told(proof.track, report.result.gaps),
             }
             for proof in report.proof.tracks
         ],
     }
+
+
+def _live(report: Report) -> bool:
+    """Whether it was a call: its tracks have no file that they came from."""
+    tracks = report.result.tracks
+    return bool(tracks) and not any(track.HasField("original") for track in tracks)
 
 
 def _form(width: int, height: int, sample_rate: int) -> str:
