@@ -14,13 +14,8 @@ REALM = "shuanglu"
 RESTART_PAUSES_S = (0.5, 1.0, 2.0)
 
 
-def coturn_command(
-    data_dir: Path, logs_dir: Path, host: str, port: int, relay_ports: range, secret: str, *, loopback: bool
-) -> Command:
-    """Write the configuration and say how to start it; `loopback`: peers may be on this machine's loopback.
-
-    Raises StackError if coturn is not installed.
-    """
+def coturn_command(data_dir: Path, logs_dir: Path, host: str, port: int, relay_ports: range, secret: str) -> Command:
+    """Write the configuration and say how to start it. Raises StackError if coturn is not installed."""
     if not os.access(PROGRAM, os.X_OK):
         raise StackError("coturn is not installed", "run make setup: it installs the Debian package `coturn`")
     folder = data_dir / "coturn"
@@ -47,8 +42,6 @@ def coturn_command(
         f"pidfile={folder / 'turnserver.pid'}",
         "log-file=stdout",
         "simple-log",
-        # Never in production: it would let clients reach what listens on the server's own loopback.
-        *(["allow-loopback-peers"] if loopback else []),
     ]
     file = folder / "turnserver.conf"
     file.touch(mode=0o600)

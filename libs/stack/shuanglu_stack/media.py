@@ -8,7 +8,7 @@ from shuanglu_stack.coturn_server import coturn_command
 from shuanglu_stack.development_keys import DevelopmentKeys
 from shuanglu_stack.janus_server import MediaNode, janus_command, janus_name
 from shuanglu_stack.options import StackOptions
-from shuanglu_stack.ports import LOOPBACK, choose_udp_range
+from shuanglu_stack.ports import LOOPBACK, choose_udp_range, own_address
 from shuanglu_stack.process import Command
 from shuanglu_stack.services import LIVE
 
@@ -34,7 +34,7 @@ class MediaCommand:
 
 def choose_media(options: StackOptions, ports: Mapping[str, int], data_dir: Path) -> Media:
     """Ports and folders. Raises PortTaken."""
-    host = options.media_host
+    host = options.media_host or own_address()
 
     def udp_ports(name: str, index: int) -> range:
         start = options.udp_base + index * options.rtp_ports
@@ -62,6 +62,5 @@ def media_commands(
         media.turn_port,
         media.relay_ports,
         keys.turn_secret,
-        loopback=media.host.startswith("127."),
     )
     return [*commands, MediaCommand(relay, media.host, media.turn_port)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shuanglu_stack.ports import LOOPBACK, PortMode
+from shuanglu_stack.ports import PortMode
 from shuanglu_stack.services import SERVICES
 from shuanglu_stack.supervisor import PAUSES_S
 
@@ -30,6 +30,6 @@ class StackOptions:
     detours: Mapping[str, int] = field(default_factory=dict)
     restart_pauses_s: tuple[float, ...] = PAUSES_S  # Before what ended by itself is started again: first, second, ….
     # Janus and coturn run if the service `media-ingest-live` does; its replicas are that many media nodes.
-    media_host: str = LOOPBACK  # Address at which clients reach Janus and coturn.
+    media_host: str = ""  # Address at which clients reach Janus and coturn, no loopback; default: the machine's own.
     rtp_ports: int = 100  # UDP ports of each media node, and of the relay; every connection takes one.
     udp_base: int = 18600  # First of them with fixed ports.

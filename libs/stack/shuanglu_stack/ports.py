@@ -11,6 +11,8 @@ from shuanglu_stack.errors import PortTaken
 # Below the ephemeral range of Linux (32768..), so that no outgoing connection takes a port between choice and use.
 FREE_RANGE = range(20000, 32000)
 LOOPBACK = "127.0.0.1"
+# Of no machine (RFC 5737): the way there tells the own address.
+ELSEWHERE = "198.51.100.1"
 
 # Tries to find a whole range of free UDP ports.
 RANGE_TRIES = 50
@@ -52,6 +54,16 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def own_address() -> str:
+    """The address that this machine is reached at; loopback if it has no other. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((ELSEWHERE, 9))
+        except OSError:
+            return LOOPBACK
+        return str(probe.getsockname()[0])
 
 
 def choose_udp_range(name: str, size: int, mode: PortMode, start: int, host: str = LOOPBACK) -> range:
