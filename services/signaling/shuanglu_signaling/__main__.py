@@ -5,6 +5,7 @@ from shuanglu.session.v1.session_service_pb2_grpc import add_SessionServiceServi
 from shuanglu_common.app import App, run_service
 from shuanglu_common.doctor import DatabaseDoctor
 from shuanglu_common.ids import new_id
+from shuanglu_signaling.call_wiring import wire_calls
 from shuanglu_signaling.doctor import SignalingDoctor
 from shuanglu_signaling.domain.desk import OrderDesk, SessionDesk
 from shuanglu_signaling.handlers import SessionHandlers
@@ -13,6 +14,7 @@ from shuanglu_signaling.rpc import SessionRpc
 from shuanglu_signaling.settings import SignalingSettings
 from shuanglu_signaling.strategies import QualityStrategies
 from shuanglu_signaling.tables import SCHEMA
+from shuanglu_signaling.whip_wiring import ice_servers, media_plane, serve_media
 
 
 async def build(app: App[SignalingSettings]) -> None:
@@ -30,7 +32,10 @@ async def build(app: App[SignalingSettings]) -> None:
     common = DatabaseDoctor(database, "shuanglu_signaling", app.bus, app.clock)
     doctor = SignalingDoctor(database, common, sealer)
     app.serve_grpc(lambda server: add_SignalingDoctorServiceServicer_to_server(doctor, server))
-    for subscription in SessionHandlers(sessions).subscriptions():
+    plane, ice = media_plane(app, database), ice_servers(app)
+    seats, calls = await wire_calls(app, database, sessions, plane, ice)
+    serve_media(app, plane, seats, ice)
+    for subscription in SessionHandlers(sessions, calls).subscriptions():
         app.consume(subscription)
 
 

@@ -10,6 +10,8 @@ from shuanglu.media.v1.media_events_pb2 import ImportFailed, ImportRequested, Re
 from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu_common.bus.events import Event, NewEvent
 from shuanglu_common.bus.subscription import Handler, Subscription
+from shuanglu_signaling.domain.call import completed
+from shuanglu_signaling.domain.call_stores import CallStore
 from shuanglu_signaling.domain.ports import ProgressStore, Transition
 from shuanglu_signaling.errors import SessionNotFound
 from shuanglu_signaling.metrics import STATES_REACHED
@@ -21,9 +23,10 @@ IN_HAND = 4
 class SessionHandlers:
     """Adds facts to sessions. Order and repeats do not matter: the lifecycle takes care of both."""
 
-    def __init__(self, store: ProgressStore) -> None:
-        """`store` keeps where sessions stand."""
+    def __init__(self, store: ProgressStore, calls: CallStore) -> None:
+        """`store` keeps where sessions stand, `calls` their calls."""
         self.store = store
+        self.calls = calls
 
     def subscriptions(self) -> tuple[Subscription, ...]:
         """One for each stream."""
@@ -50,8 +53,10 @@ class SessionHandlers:
         )
 
     async def recording_completed(self, event: Event[RecordingCompleted]) -> Sequence[NewEvent]:
-        """All is stored; models look and listen."""
-        return await self.advance(event, lambda now: now.recording_completed(event.occurred_at_us))
+        """All is stored; models look and listen. If there was a call, it has ended for good."""
+        told = await self.advance(event, lambda now: now.recording_completed(event.occurred_at_us))
+        await self.calls.change(event.tenant, event.session_id, completed)
+        return told
 
     async def report_ready(self, event: Event[ReportReady]) -> Sequence[NewEvent]:
         """A report can be read."""

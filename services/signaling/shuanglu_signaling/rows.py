@@ -3,15 +3,19 @@
 import json
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Row
 
 from shuanglu_common.sealing import Sealer
 from shuanglu_signaling.domain.lifecycle import Failure, Progress
 from shuanglu_signaling.domain.order import Customer, Order
+from shuanglu_signaling.domain.script import RecordingPolicy, ScriptNode
 from shuanglu_signaling.domain.session import Inspection, Participant, Session
 from shuanglu_signaling.domain.words import Channel, ParticipantRole
 
 CUSTOMER = "customer"
+SCRIPT = TypeAdapter(tuple[ScriptNode, ...])
+RECORDING = TypeAdapter(RecordingPolicy)
 
 
 def order_values(tenant: str, order: Order, sealer: Sealer) -> dict[str, object]:
@@ -58,6 +62,8 @@ def facts_of(progress: Progress) -> dict[str, object]:
     return {
         "requested": sorted(progress.requested),
         "failures": failures,
+        "live": progress.live,
+        "nothing": progress.nothing,
         "completed": progress.completed,
         "reported": progress.reported,
     }
@@ -69,6 +75,8 @@ def read_progress(row: Row[Any]) -> Progress:
     return Progress(
         requested=frozenset(facts["requested"]),
         failures=frozenset(Failure(at_us, import_id, reason) for import_id, at_us, reason in facts["failures"]),
+        live=facts.get("live", False),
+        nothing=facts.get("nothing", False),
         completed=facts["completed"],
         reported=facts["reported"],
         updated_at_us=row.updated_at_us,
@@ -99,6 +107,8 @@ def session_values(tenant: str, session: Session, idempotency_key: str, request_
             "face_frames_per_kilosecond": inspection.face_frames_per_kilosecond,
             "languages": list(inspection.languages),
         },
+        "script": SCRIPT.dump_python(session.script, mode="json"),
+        "recording": RECORDING.dump_python(session.recording, mode="json"),
         "idempotency_key": idempotency_key or None,
         "request_digest": request_digest,
         "created_at_us": session.created_at_us,
@@ -118,4 +128,6 @@ def read_session(row: Row[Any]) -> Session:
         inspection=Inspection(row.inspection["face_frames_per_kilosecond"], tuple(row.inspection["languages"])),
         created_at_us=row.created_at_us,
         progress=read_progress(row),
+        script=SCRIPT.validate_python(row.script),
+        recording=RECORDING.validate_python(row.recording),
     )

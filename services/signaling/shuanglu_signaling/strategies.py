@@ -6,20 +6,24 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from shuanglu.common.v1 import types_pb2
 from shuanglu.common.v1.types_pb2 import Money
 from shuanglu.quality.v1.strategy_service_pb2 import OrderFacts, ResolveStrategyRequest, ResolveStrategyResponse
 from shuanglu.quality.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from shuanglu_common.errors import ShuangluError
+from shuanglu_signaling.domain.call_table import StallAction
 from shuanglu_signaling.domain.order import Order
 from shuanglu_signaling.domain.ports import Resolution
+from shuanglu_signaling.domain.script import STALL_PATIENCE_S, RecordingPolicy, ScriptNode
 from shuanglu_signaling.domain.session import Inspection
 from shuanglu_signaling.domain.words import Channel
 from shuanglu_signaling.errors import StrategiesUnavailable, StrategyNotChosen, StrategyNotFound
-from shuanglu_signaling.wire import CHANNEL_OF, CHANNELS
+from shuanglu_signaling.wire import CHANNEL_OF, CHANNELS, ROLE_OF
 
 Metadata = tuple[tuple[str, str], ...]
 DETAILS_KEY = "grpc-status-details-bin"
 REASON_KEY = "strategy_reason"
+STALL_ACTION_OF = {types_pb2.StallAction.Value(f"STALL_ACTION_{action}"): action for action in StallAction}
 
 
 class QualityStrategies:
@@ -64,7 +68,21 @@ def read_resolution(response: ResolveStrategyResponse) -> Resolution:
         refusal_rule=response.refusal_rule,
         open_channels=tuple(CHANNEL_OF[number] for number in response.open_channels if number in CHANNEL_OF),
         inspection=Inspection(inspection.face_frames_per_kilosecond, tuple(inspection.languages)),
+        script=tuple(read_node(node) for node in response.script),
+        recording=read_recording(response.recording),
     )
+
+
+def read_node(node: types_pb2.ScriptNode) -> ScriptNode:
+    """One step of the script."""
+    return ScriptNode(node.node_id, node.title_zh, node.title_en, ROLE_OF.get(node.read_by), node.text)
+
+
+def read_recording(policy: types_pb2.RecordingPolicy) -> RecordingPolicy:
+    """What is asked of a live recording; what is not said is read as the contract has it."""
+    roles = tuple(ROLE_OF[number] for number in policy.required_roles if number in ROLE_OF)
+    action = STALL_ACTION_OF.get(policy.on_stall, StallAction.HOLD)
+    return RecordingPolicy(roles, action, policy.stall_patience_s or STALL_PATIENCE_S)
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:

@@ -1,10 +1,16 @@
 """Fakes that keep the ports' promises, and small builders."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from call_doubles import POLICY, SCRIPT, Calls, MemoryCalls, build_calls
 
 from shuanglu_signaling.domain.desk import Caller, OrderDesk, SessionDesk
 from shuanglu_signaling.domain.lifecycle import Progress
@@ -196,3 +202,10 @@ def build() -> Any:
         refused = REFUSED
 
     return Build
+
+
+@pytest.fixture
+async def calls(desk: Desk) -> Calls:
+    """The call desks over fakes, with one session that may have a call."""
+    await desk.session_rows.add("demo", make_session(1, script=SCRIPT, recording=POLICY), "", "")
+    return build_calls(desk.session_rows, MemoryCalls(desk.session_rows), numbered())

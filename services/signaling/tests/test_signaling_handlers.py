@@ -4,6 +4,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from call_doubles import MemoryCalls
 
 from shuanglu.media.v1.media_events_pb2 import ImportFailed, ImportRequested, RecordingCompleted
 from shuanglu.report.v1.report_events_pb2 import ReportReady
@@ -32,7 +33,8 @@ TOLD = (
 class Harness:
     def __init__(self, store: Any) -> None:
         self.store = store
-        subscriptions = SessionHandlers(store).subscriptions()
+        self.calls = MemoryCalls(store)
+        subscriptions = SessionHandlers(store, self.calls).subscriptions()
         self.handlers = {kind: run for each in subscriptions for kind, run in each.handlers.items()}
         self.streams = {each.durable: each.stream for each in subscriptions}
 

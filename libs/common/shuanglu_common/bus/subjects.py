@@ -21,7 +21,24 @@ from shuanglu.media.v1.media_events_pb2 import (
 from shuanglu.observation.v1.observations_pb2 import FacesObserved, SpeechFound, SpeechTranscribed, WindowFound
 from shuanglu.quality.v1.quality_events_pb2 import InspectionProgressed, VerdictReached
 from shuanglu.report.v1.report_events_pb2 import ReportReady
-from shuanglu.session.v1.session_events_pb2 import SessionCreated
+from shuanglu.session.v1.session_events_pb2 import (
+    CallEnded,
+    CallHeld,
+    CallOpened,
+    CallResumed,
+    InvitationRevoked,
+    NodeFinished,
+    NodeStarted,
+    ParticipantAway,
+    ParticipantInvited,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantLive,
+    RecordingProven,
+    RecordingResumed,
+    RecordingStalled,
+    SessionCreated,
+)
 
 PARTITIONS = 8
 DAY_S = 86_400
@@ -83,6 +100,21 @@ class EventType:
 
 EVENTS = (
     EventType(SessionCreated, Stream.SESSIONS, "session", "created"),
+    EventType(CallOpened, Stream.SESSIONS, "session", "call_opened"),
+    EventType(ParticipantInvited, Stream.SESSIONS, "session", "participant_invited"),
+    EventType(InvitationRevoked, Stream.SESSIONS, "session", "invitation_revoked"),
+    EventType(ParticipantJoined, Stream.SESSIONS, "session", "participant_joined"),
+    EventType(ParticipantLive, Stream.SESSIONS, "session", "participant_live"),
+    EventType(ParticipantAway, Stream.SESSIONS, "session", "participant_away"),
+    EventType(ParticipantLeft, Stream.SESSIONS, "session", "participant_left"),
+    EventType(NodeStarted, Stream.SESSIONS, "session", "node_started"),
+    EventType(NodeFinished, Stream.SESSIONS, "session", "node_finished"),
+    EventType(CallHeld, Stream.SESSIONS, "session", "call_held"),
+    EventType(CallResumed, Stream.SESSIONS, "session", "call_resumed"),
+    EventType(RecordingProven, Stream.SESSIONS, "session", "recording_proven"),
+    EventType(RecordingStalled, Stream.SESSIONS, "session", "recording_stalled"),
+    EventType(RecordingResumed, Stream.SESSIONS, "session", "recording_resumed"),
+    EventType(CallEnded, Stream.SESSIONS, "session", "call_ended"),
     EventType(ImportRequested, Stream.MEDIA, "media", "import_requested"),
     EventType(ImportFailed, Stream.MEDIA, "media", "import_failed"),
     EventType(SegmentStored, Stream.MEDIA, "media", "segment_stored"),

@@ -169,4 +169,6 @@ def open_session(request: SessionRequest, resolution: Resolution, session_id: st
         inspection=resolution.inspection,
         created_at_us=now_us,
         progress=Progress(updated_at_us=now_us),
+        script=resolution.script,
+        recording=resolution.recording,
     )

@@ -7,6 +7,8 @@ never takes one away, and so never leads backwards. The one way back is wanted: 
     REPORTED     a report exists
     INSPECTING   a recording is complete
     RECORDING    an import was accepted and has not failed
+    FAILED       a call is over of which nothing was recorded
+    RECORDING    the first byte of a call is on disk
     FAILED       every import has failed
     CREATED      nothing has happened
 """
@@ -15,6 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from shuanglu_signaling.domain.words import SessionState
+
+NOTHING_RECORDED = "NOTHING_RECORDED"
+"""Failure reason of a session whose call is over without a byte recorded."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,6 +37,8 @@ class Progress:
 
     requested: frozenset[str] = frozenset()  # ids of imports that were accepted
     failures: frozenset[Failure] = frozenset()  # at most one for each import
+    live: bool = False  # a byte of a call was recorded
+    nothing: bool = False  # a call is over, and not one byte of it was recorded
     completed: bool = False
     reported: bool = False
     updated_at_us: int = 0
@@ -43,8 +50,10 @@ class Progress:
 
     @property
     def failure_reason(self) -> str:
-        """Why it is FAILED: reason of the newest failure; else empty."""
-        return max(self.failures).reason if self.state is SessionState.FAILED else ""
+        """Why it is FAILED: reason of the newest failure of an import, NOTHING_RECORDED without one; else empty."""
+        if self.state is not SessionState.FAILED:
+            return ""
+        return max(self.failures).reason if self.failures else NOTHING_RECORDED
 
     def at(self, now_us: int) -> "Progress":
         """The newest fact's time, whatever order they come in."""
@@ -64,6 +73,14 @@ class Progress:
         """All tracks are stored."""
         return replace(self, completed=True).at(at_us)
 
+    def call_recording(self, at_us: int) -> "Progress":
+        """The first byte of a call is on disk."""
+        return self if self.live else replace(self, live=True).at(at_us)
+
+    def call_empty(self, at_us: int) -> "Progress":
+        """A call is over of which nothing was recorded, or nobody came."""
+        return self if self.nothing else replace(self, nothing=True).at(at_us)
+
     def report_ready(self, at_us: int) -> "Progress":
         """A report can be read."""
         return replace(self, reported=True).at(at_us)
@@ -78,6 +95,8 @@ TABLE: tuple[tuple[SessionState, Callable[[Progress], bool]], ...] = (
     (SessionState.REPORTED, lambda progress: progress.reported),
     (SessionState.INSPECTING, lambda progress: progress.completed),
     (SessionState.RECORDING, is_open),
+    (SessionState.FAILED, lambda progress: progress.nothing),
+    (SessionState.RECORDING, lambda progress: progress.live),
     (SessionState.FAILED, lambda progress: bool(progress.failures)),
     (SessionState.CREATED, lambda _: True),
 )

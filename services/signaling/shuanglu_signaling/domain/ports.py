@@ -7,6 +7,7 @@ from typing import Protocol
 from shuanglu_signaling.domain.lifecycle import Progress
 from shuanglu_signaling.domain.listing import Cursor, SessionFilter
 from shuanglu_signaling.domain.order import Order
+from shuanglu_signaling.domain.script import HOLD_ON_STALL, RecordingPolicy, ScriptNode
 from shuanglu_signaling.domain.session import Inspection, Session
 from shuanglu_signaling.domain.words import Channel
 
@@ -23,6 +24,8 @@ class Resolution:
     refusal_rule: str
     open_channels: tuple[Channel, ...]
     inspection: Inspection
+    script: tuple[ScriptNode, ...] = ()
+    recording: RecordingPolicy = HOLD_ON_STALL
 
 
 class Strategies(Protocol):

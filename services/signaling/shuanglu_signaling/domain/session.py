@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shuanglu_signaling.domain.lifecycle import Progress
+from shuanglu_signaling.domain.script import HOLD_ON_STALL, RecordingPolicy, ScriptNode
 from shuanglu_signaling.domain.words import Channel, ParticipantRole
 from shuanglu_signaling.errors import SessionInvalid
 
@@ -33,7 +34,7 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One dual recording."""
+    """One dual recording. `script` and `recording` are what its strategy version asks of a call."""
 
     session_id: str
     order_id: str
@@ -44,6 +45,8 @@ class Session:
     inspection: Inspection
     created_at_us: int
     progress: Progress
+    script: tuple[ScriptNode, ...] = ()
+    recording: RecordingPolicy = HOLD_ON_STALL
 
 
 @dataclass(frozen=True, slots=True)
