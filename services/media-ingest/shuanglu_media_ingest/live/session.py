@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -20,11 +20,9 @@ from shuanglu_media_ingest.live.photo import IdPhotos
 from shuanglu_media_ingest.live.record import SessionRecord, complete_entry, origin_entry
 from shuanglu_media_ingest.live.spool import MediaFile, SessionFolder
 from shuanglu_media_ingest.live.storing import Keeping, StorePool
-from shuanglu_media_ingest.live.tail import QUIET_S, Budget, TrackTail, Where
+from shuanglu_media_ingest.live.tail import Budget, Pace, TrackTail, Where
 from shuanglu_media_ingest.live.telling import Publish, Telling
 
-# Files of one participant appear one after the other, as their buffers fill: the earliest begins the timeline.
-SETTLE_S = 1.2
 HEAD_BYTES = 4096
 # Read of one track before the others have their turn.
 TURN_CHUNKS = 16
@@ -54,6 +52,7 @@ class Means:
     photos: IdPhotos
     budget: Budget
     segment_ms: int
+    pace: Pace = field(default_factory=Pace)
 
 
 class LiveRecording:
@@ -97,7 +96,7 @@ class LiveRecording:
         if self.phase in (Phase.COMPLETE, Phase.EMPTY):
             return False
         self._look()
-        sealed = self.close is not None and time.monotonic() - self._changed_at >= QUIET_S
+        sealed = self.close is not None and time.monotonic() - self._changed_at >= self.means.pace.quiet_s
         if self.record.origin_us is None and not await self._begin(sealed=sealed):
             if sealed:
                 self._beside("completing", self._complete)
@@ -144,7 +143,13 @@ class LiveRecording:
             raise ValueError("the timeline has not begun")
         means = self.means
         return Where(
-            self.folder, self._journal, self.record.origin_us, means.segment_ms, means.clock.ahead_us, means.budget
+            folder=self.folder,
+            journal=self._journal,
+            origin_us=self.record.origin_us,
+            segment_ms=means.segment_ms,
+            ahead_us=means.clock.ahead_us,
+            budget=means.budget,
+            pace=means.pace,
         )
 
     async def _begin(self, *, sealed: bool) -> bool:
@@ -153,7 +158,7 @@ class LiveRecording:
         if not written:
             return False
         self._first_seen_at = self._first_seen_at or time.monotonic()
-        if time.monotonic() - self._first_seen_at < SETTLE_S and not sealed:
+        if time.monotonic() - self._first_seen_at < self.means.pace.settle_s and not sealed:
             return False
         heads = [head for file in written if (head := self._head(file)) is not None]
         if not heads:

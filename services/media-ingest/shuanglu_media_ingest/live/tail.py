@@ -23,8 +23,6 @@ from shuanglu_media_ingest.live.record import TrackRecord, end_entry, file_entry
 from shuanglu_media_ingest.live.spool import MediaFile, SessionFolder
 
 CHUNK_BYTES = 64 << 10
-# A file that another one of its track follows is left when it has stood still for so long: buffers are flushed by then.
-QUIET_S = 2.0
 # Segments of one track that wait for the store in memory; what comes behind them stays on disk.
 MOST_IN_HAND = 8
 CHECKPOINT_EVERY = 5
@@ -65,6 +63,16 @@ class Growing:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to wait for what the media server has not written out yet, in seconds."""
+
+    # A file that another one of its track follows, or whose call has ended, is at its end when it stands still.
+    quiet_s: float = 2.0
+    # Files of one participant appear one after the other, as their buffers fill: the earliest begins the timeline.
+    settle_s: float = 1.2
+
+
+@dataclass(frozen=True, slots=True)
 class Where:
     """What all tracks of a session share."""
 
@@ -74,6 +82,7 @@ class Where:
     segment_ms: int
     ahead_us: Callable[[], int]  # how far the clock of the files' headers is ahead of the recorder's
     budget: Budget
+    pace: Pace
 
 
 class TrackTail:
@@ -127,9 +136,9 @@ class TrackTail:
     @property
     def _is_behind(self) -> bool:
         last = self._files[max(self._files)] if self._files else None
-        if last is None or last.size == 0:
+        if last is None or last.size == 0 or last.file.connection <= self._done:
             return False
-        return self._current is None or last.file != self._current or last.size > self._parser.read_to
+        return last.file != self._current or last.size > self._parser.read_to
 
     def saw(self, file: MediaFile, size: int, now_us: int) -> None:
         """The media server's file has this size now."""
@@ -187,7 +196,7 @@ class TrackTail:
 
     def _is_left(self, growing: Growing) -> bool:
         later = any(each.size for each in self._files.values() if each.file.connection > growing.file.connection)
-        return later and time.monotonic() - growing.changed_at >= QUIET_S
+        return later and time.monotonic() - growing.changed_at >= self._where.pace.quiet_s
 
     def _read(self, file: MediaFile, most: int) -> bytes:
         if most <= 0:
