@@ -48,7 +48,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     options = StackOptions(
         data_dir=tmp_path_factory.mktemp("doors"),
         root=ROOT,
-        services=("signaling", "media-ingest", "quality", "report"),
+        services=("signaling", "media-ingest-live", "media-ingest", "quality", "report"),
         env={"SHUANGLU_LOG_LEVEL": "DEBUG"},
         gateway={"requests_per_10s": 1_000_000, "requests_per_s": 1_000_000},
     )

@@ -25,7 +25,7 @@ from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest
 from shuanglu.quality.v1.strategy_service_pb2 import CreateStrategyVersionRequest, GetStrategyRequest
 from shuanglu.session.v1.session_pb2 import Order
 from shuanglu.session.v1.session_service_pb2 import CreateOrderRequest, CreateSessionRequest
-from shuanglu_common.access import ACCESS, DOORS, UPLOADS, Role, Row, Scope
+from shuanglu_common.access import ACCESS, DOORS, PUBLISH, UPLOADS, WATCH, Role, Row, Scope
 from shuanglu_common.auth import mint_internal, read_internal_key
 from shuanglu_common.contracts import all_calls
 from shuanglu_stack import EmbeddedStack
@@ -34,9 +34,10 @@ from shuanglu_stack.sampling import Client, client_of
 
 ALPHA, BETA = "alpha-bank", "beta-bank"
 SERVICE_PORTS = {"session": "signaling", "media": "media-ingest", "quality": "quality", "report": "report"}
-DOCTOR_PORTS = {"SignalingDoctorService": "signaling", "MediaDoctorService": "media-ingest"} | {
+NAMED_PORTS = {"SignalingDoctorService": "signaling", "MediaDoctorService": "media-ingest"} | {
     "QualityDoctorService": "quality",
     "ReportDoctorService": "report",
+    "RecorderService": "media-ingest-live",
 }
 # Told by the door alone; a handler that was reached says something else.
 DOOR_SAYS = {"ROLE_FORBIDDEN", "SESSION_TOKEN_TOO_NARROW"}
@@ -66,6 +67,10 @@ class World:
             "strategy_id": self.strategy_id,
             "batch_id": "batch-of-alpha",
             "yaml": "id: x",
+            "participant_id": "customer",
+            "invitation_id": "invitation-of-alpha",
+            "node_id": "node-of-alpha",
+            "upload_id": "upload-of-alpha",
         }
 
 
@@ -238,7 +243,7 @@ def test_a_call_between_services_has_no_public_door(
 def port_of(path: str) -> str:
     """The service that answers for a call."""
     _, area, _, service = path.rpartition("/")[0].lstrip("/").split(".")
-    return DOCTOR_PORTS.get(service) or SERVICE_PORTS[area]
+    return NAMED_PORTS.get(service) or SERVICE_PORTS[area]
 
 
 @pytest.mark.parametrize("path", sorted(ACCESS), ids=lambda path: path.rpartition(".")[2])
@@ -262,7 +267,7 @@ def test_a_service_asks_for_itself_whatever_the_gateway_says(path: str, doors: E
 
 
 def test_the_rows_of_the_http_doors_hold(doors: EmbeddedStack) -> None:
-    assert set(DOORS) == {UPLOADS}
+    assert set(DOORS) == {UPLOADS, PUBLISH, WATCH}
     trust = ssl.create_default_context(cafile=str(doors.ca))
     with httpx.Client(base_url=doors.gateway_url, verify=trust) as web:
 
@@ -289,3 +294,22 @@ def test_the_rows_of_the_http_doors_hold(doors: EmbeddedStack) -> None:
             if status != 200:
                 assert knock("DELETE", path, token).status_code == status
         assert knock("DELETE", path, doors.token(ALPHA, ["agent"], subject="owner")).status_code == 204
+
+
+@pytest.mark.parametrize("door", [PUBLISH, WATCH])
+def test_the_rows_of_the_media_doors_hold(doors: EmbeddedStack, world: World, door: str) -> None:
+    trust = ssl.create_default_context(cafile=str(doors.ca))
+    path = f"{door}/{world.asked}" + ("/agent" if door == WATCH else "")
+    with httpx.Client(base_url=doors.gateway_url, verify=trust) as web:
+        for role, bound, tenant in itertools.product(Role, ("", world.asked, world.other), (ALPHA, BETA)):
+            token = doors.token(tenant, [role], bound, subject="alpha")
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
+            answer = web.post(path, headers=headers, content=b"v=0\r\n")
+            case = (role, bound, tenant, answer.text)
+            reason = answer.json()["details"][0]["reason"]
+            expected = denied(DOORS[door], role, bound, world.asked)
+            if expected is not None:
+                assert reason == expected[1], case
+            else:
+                assert reason not in DOOR_SAYS, case
+            assert answer.status_code in range(400, 500), case
