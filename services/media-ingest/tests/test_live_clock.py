@@ -66,6 +66,17 @@ def test_what_the_network_had_stalled_lies_where_it_belongs():
     assert all(abs(miss) <= 5 for miss in off_ms(found))
 
 
+def test_a_queue_that_grows_and_is_worked_off_moves_nothing():
+    """Chrome sends a large picture over two seconds; what is behind it waits, and catches up."""
+    packets = [
+        packet(number, number * 20 + max(0, min(10 * (number - 200), 1800, 1800 - 30 * (number - 450))))
+        for number in range(600)
+    ]
+    found = placed(packets)
+    assert {each.epoch for each in found} == {1}
+    assert all(abs(miss) <= 5 for miss in off_ms(found))
+
+
 @given(st.integers(JUMP_MS + 100, 60_000))
 @settings(max_examples=20)
 def test_a_clock_that_is_paused_goes_on_where_it_arrives(pause_ms: int):
