@@ -235,4 +235,4 @@ class CallLife(RuleBasedStateMachine):
 
 
 TestCallLife = CallLife.TestCase
-TestCallLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCallLife.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

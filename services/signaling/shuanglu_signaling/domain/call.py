@@ -245,14 +245,19 @@ def publish(call: Call, participant_id: str, grace_us: int, at_us: int) -> Chang
 
 
 def media_up(call: Call, participant_id: str, connection: int, at_us: int) -> Change:
-    """Media flows on a connection; older ones do not count."""
+    """Media flows on a connection; older ones and those that are over do not count."""
     person = call.person(participant_id)
     presence = PRESENCES[person.presence].get(Step.UP)
-    if presence is None or connection != person.connection or call.state in OVER:
+    if presence is None or not is_current(person, connection) or call.state in OVER:
         return Change(call)
     live = replace(person, presence=presence, absent_since_us=0, away_until_us=0, absent_cause=AbsenceCause.AWAY)
     after = with_mark(with_person(call, live, at_us), absence(person, at_us))
     return Change(after, (events.ParticipantLive(participant_id, connection),))
+
+
+def is_current(person: Person, connection: int) -> bool:
+    """Whether a connection is the person's newest and not over."""
+    return connection == person.connection != person.lost_connection
 
 
 def absence(person: Person, at_us: int) -> Mark:
@@ -271,8 +276,7 @@ def media_down(
 ) -> Change:
     """A connection is over, also one that never came up: another one must be begun. Older ones do not count."""
     person = call.person(participant_id)
-    known = connection != person.connection or connection == person.lost_connection
-    if known or person.presence not in CAN_PUBLISH or call.state in OVER:
+    if not is_current(person, connection) or person.presence not in CAN_PUBLISH or call.state in OVER:
         return Change(call)
     lost = replace(person, lost_connection=connection, demand=person.demand + 1)
     return quiet(with_person(call, lost, at_us), participant_id, grace_us, at_us, cause=cause)

@@ -1,0 +1,427 @@
+"""What people do in a call, from the link to the end, over small doubles of recorder and media server."""
+
+from typing import Any
+
+import pytest
+from call_doubles import LIMITS, SCRIPT, T0, Calls, S
+
+from shuanglu_signaling.domain import call as domain
+from shuanglu_signaling.domain.call_desk import CallCaller
+from shuanglu_signaling.domain.call_events import CallOpened, ParticipantJoined
+from shuanglu_signaling.domain.call_ports import Pass
+from shuanglu_signaling.domain.call_table import CallState, EndReason, Presence, TrackKind
+from shuanglu_signaling.domain.call_watch import tick
+from shuanglu_signaling.domain.guests import Wanted
+from shuanglu_signaling.domain.lifecycle import Progress
+from shuanglu_signaling.domain.words import Channel, ParticipantRole, SessionState
+from shuanglu_signaling.errors import (
+    CallEnded,
+    CallHeld,
+    CallNotFound,
+    CallRequestInvalid,
+    InvitationNotFound,
+    InvitationRevoked,
+    InvitationUsed,
+    NodeNotFound,
+    NodeNotRunning,
+    NotJoined,
+    NotOwnSeat,
+    ParticipantNotFound,
+    RecorderUnavailable,
+    RecordingNotProven,
+    SeatTaken,
+    SessionNotFound,
+    SessionNotLive,
+)
+
+SESSION = "session-0001"
+AGENT = CallCaller("demo", staff=True)
+CUSTOMER = Wanted("customer", None, 0)
+
+
+async def live(calls: Calls, *who: str) -> None:
+    """These people have joined and their media arrives."""
+    for each in who:
+        await calls.desk.join(AGENT, SESSION, each)
+        seat = await calls.seats.publisher("demo", SESSION, each)
+        await calls.seats.media_up(seat)
+
+
+async def proven(calls: Calls) -> None:
+    """Both are live, and bytes of both are in the store."""
+    await live(calls, "agent", "customer")
+    calls.recorders.grow("demo", await calls.call())
+    await look(calls)
+
+
+async def look(calls: Calls) -> Any:
+    """What time has brought."""
+    call = await calls.call()
+    sight, now_us = calls.recorders.sight("", "demo", SESSION), calls.recorders.now
+    await calls.store.change("demo", SESSION, lambda now: tick(now, sight, LIMITS, now_us))
+    return call
+
+
+async def accepted_by(calls: Calls, wanted: Wanted, secret: str = "") -> tuple[CallCaller, str, str, str]:
+    """Somebody came by a link: as whom, the code, the browser's secret, the invitation's id."""
+    made, code = await calls.desk.invite(AGENT, SESSION, wanted, T0)
+    accepted = await calls.desk.accept(code, secret, T0)
+    seat = int(accepted.token.rsplit("/", 1)[1])
+    who = CallCaller("demo", made.participant_id, Pass(made.invitation_id, seat))
+    return who, code, accepted.secret, made.invitation_id
+
+
+async def test_the_first_one_who_comes_opens_recorder_and_room_before_anybody_can_send(calls: Calls) -> None:
+    call, person = await calls.desk.join(AGENT, SESSION, "customer")
+    assert person.presence is Presence.JOINED
+    assert (call.node, call.file_prefix, call.state) == ("media-1", f"demo/{SESSION}/", CallState.WAITING)
+    assert calls.recorders.opened == [("media-1", SESSION, ("customer", "agent"))]
+    assert calls.media.rooms == {("media-1", SESSION)}
+    await calls.desk.join(AGENT, SESSION, "agent")
+    assert len(calls.recorders.opened) == 1
+    assert calls.store.told == [
+        CallOpened("media-1"),
+        ParticipantJoined(call.person("customer").participant),
+        ParticipantJoined(call.person("agent").participant),
+    ]
+
+
+async def test_coming_in_twice_is_told_once(calls: Calls) -> None:
+    await calls.desk.join(AGENT, SESSION, "agent")
+    told = len(calls.store.told)
+    await calls.desk.join(AGENT, SESSION, "agent")
+    assert len(calls.store.told) == told
+
+
+async def test_nobody_comes_in_where_nothing_can_be_recorded(calls: Calls) -> None:
+    calls.recorders.away = True
+    with pytest.raises(RecorderUnavailable):
+        await calls.desk.join(AGENT, SESSION, "agent")
+    call = await calls.call()
+    assert (call.node, call.person("agent").presence) == ("", Presence.EXPECTED)
+    calls.recorders.away = False
+    calls.media.nodes[:] = ["media-2"]
+    call, _ = await calls.desk.join(AGENT, SESSION, "agent")
+    assert call.node == "media-2"
+
+
+async def test_without_a_room_there_is_no_call_either(calls: Calls) -> None:
+    calls.media.away = True
+    with pytest.raises(RecorderUnavailable):
+        await calls.desk.join(AGENT, SESSION, "agent")
+    assert not (await calls.call()).opened
+
+
+async def test_only_a_remote_session_without_a_recording_has_a_call(calls: Calls, build: Any) -> None:
+    imported = Progress(requested=frozenset({"import-1"}))
+    for number, changes in enumerate(({"channel": Channel.COUNTER}, {"progress": imported}), start=7):
+        await calls.sessions.add("demo", build.session(number, **changes), "", "")
+        with pytest.raises(SessionNotLive):
+            await calls.desk.join(AGENT, f"session-{number:04}", "agent")
+    with pytest.raises(SessionNotFound):
+        await calls.desk.join(AGENT, "no-such-session", "agent")
+
+
+async def test_another_tenant_sees_no_call(calls: Calls) -> None:
+    await calls.desk.join(AGENT, SESSION, "agent")
+    other = CallCaller("other", staff=True)
+    with pytest.raises(CallNotFound):
+        await calls.desk.get(other, SESSION)
+    with pytest.raises(SessionNotFound):
+        await calls.desk.join(other, SESSION, "agent")
+
+
+async def test_there_is_no_call_to_read_before_somebody_has_joined(calls: Calls) -> None:
+    await calls.desk.invite(AGENT, SESSION, CUSTOMER, T0)
+    with pytest.raises(CallNotFound):
+        await calls.desk.get(AGENT, SESSION)
+    with pytest.raises(CallNotFound):
+        await calls.seats.publisher("demo", SESSION, "customer")
+
+
+async def test_a_link_lets_one_browser_in_and_no_other(calls: Calls) -> None:
+    who, code, secret, _ = await accepted_by(calls, CUSTOMER)
+    assert code not in repr(await calls.call())
+    assert secret not in repr(await calls.call())
+    _, person = await calls.desk.join(who, SESSION, "")
+    assert person.participant_id == "customer"
+    for stranger in ("", "x" * 32, "short", secret[:-1] + "z"):
+        with pytest.raises(InvitationUsed):
+            await calls.desk.accept(code, stranger, T0)
+    again = await calls.desk.accept(code, secret, T0)
+    assert again.secret == secret
+
+
+async def test_one_browser_may_hold_the_links_of_several_people(calls: Calls) -> None:
+    _, _, secret, _ = await accepted_by(calls, CUSTOMER)
+    _, code, same, _ = await accepted_by(calls, Wanted("agent", None, 0), secret)
+    assert same == secret
+    assert (await calls.desk.accept(code, secret, T0)).participant.participant_id == "agent"
+
+
+async def test_wrong_and_late_codes_are_not_found(calls: Calls) -> None:
+    _, code = await calls.desk.invite(AGENT, SESSION, Wanted("customer", None, 60), T0)
+    for wrong in ("", "x", "y" * 32, code + "a"):
+        with pytest.raises(InvitationNotFound):
+            await calls.desk.accept(wrong, "", T0)
+    with pytest.raises(InvitationNotFound):
+        await calls.desk.accept(code, "", T0 + 60 * S)
+    await calls.desk.accept(code, "", T0 + 59 * S)
+
+
+async def test_once_accepted_a_link_opens_again_after_it_expired(calls: Calls) -> None:
+    _, code = await calls.desk.invite(AGENT, SESSION, Wanted("customer", None, 60), T0)
+    secret = (await calls.desk.accept(code, "", T0)).secret
+    assert (await calls.desk.accept(code, secret, T0 + 3600 * S)).participant.participant_id == "customer"
+
+
+@pytest.mark.parametrize("ttl_s", [-1, 1, 59, 604_801])
+async def test_an_invitation_holds_a_minute_to_a_week(calls: Calls, ttl_s: int) -> None:
+    with pytest.raises(CallRequestInvalid):
+        await calls.desk.invite(AGENT, SESSION, Wanted("customer", None, ttl_s), T0)
+
+
+async def test_who_was_taken_back_goes_and_his_token_is_worth_nothing(calls: Calls) -> None:
+    who, code, secret, invitation_id = await accepted_by(calls, CUSTOMER)
+    await calls.desk.join(who, SESSION, "")
+    await calls.desk.revoke(AGENT, SESSION, invitation_id)
+    assert (await calls.call()).person("customer").presence is Presence.LEFT
+    assert ("customer", None) in calls.media.dropped
+    with pytest.raises(InvitationRevoked):
+        await calls.desk.join(who, SESSION, "")
+    with pytest.raises(InvitationRevoked):
+        await calls.desk.get(who, SESSION)
+    with pytest.raises(InvitationRevoked):
+        await calls.seats.publisher("demo", SESSION, "customer", who.admission)
+    with pytest.raises(InvitationNotFound):
+        await calls.desk.accept(code, secret, T0)
+
+
+async def test_a_second_tab_takes_the_seat_of_the_first(calls: Calls) -> None:
+    first, code, secret, _ = await accepted_by(calls, CUSTOMER)
+    await calls.desk.join(first, SESSION, "")
+    seat = await calls.seats.publisher("demo", SESSION, "customer", first.admission)
+    again = await calls.desk.accept(code, secret, T0)
+    assert first.admission is not None
+    second = CallCaller("demo", "customer", Pass(first.admission.invitation_id, int(again.token.rsplit("/", 1)[1])))
+    await calls.desk.get(first, SESSION)  # Not before the second one really comes in.
+    await calls.desk.join(second, SESSION, "")
+    for refused in (
+        calls.desk.join(first, SESSION, ""),
+        calls.desk.get(first, SESSION),
+        calls.desk.mute(first, SESSION, "", TrackKind.AUDIO, muted=True),
+        calls.seats.publisher("demo", SESSION, "customer", first.admission),
+        calls.seats.watcher("demo", SESSION, "customer", "agent", first.admission),
+    ):
+        with pytest.raises(SeatTaken):
+            await refused
+    newer = await calls.seats.publisher("demo", SESSION, "customer", second.admission)
+    assert newer.connection == seat.connection + 1
+    assert calls.media.dropped[-1] == ("customer", newer.connection)
+
+
+async def test_nobody_acts_for_another(calls: Calls) -> None:
+    customer, *_ = await accepted_by(calls, CUSTOMER)
+    with pytest.raises(NotOwnSeat):
+        await calls.desk.join(customer, SESSION, "agent")
+    # A bank's own token for the customer that names no participant.
+    plain = CallCaller("demo")
+    with pytest.raises(NotOwnSeat):
+        await calls.desk.join(plain, SESSION, "agent")
+    with pytest.raises(CallRequestInvalid):
+        await calls.desk.join(plain, SESSION, "")
+    await calls.desk.join(plain, SESSION, "customer")
+
+
+async def test_a_third_person_takes_part_by_invitation_alone(calls: Calls) -> None:
+    await live(calls, "agent")
+    with pytest.raises(ParticipantNotFound):
+        await calls.desk.join(AGENT, SESSION, "witness")
+    with pytest.raises(ParticipantNotFound):
+        await calls.seats.publisher("demo", SESSION, "witness")
+    for role in (None, ParticipantRole.CUSTOMER, ParticipantRole.AGENT):
+        with pytest.raises(CallRequestInvalid):
+            await calls.desk.invite(AGENT, SESSION, Wanted("", role, 0), T0)
+    who, *_ = await accepted_by(calls, Wanted("", ParticipantRole.WITNESS, 0))
+    second, *_ = await accepted_by(calls, Wanted("", ParticipantRole.WITNESS, 0))
+    assert (who.participant_id, second.participant_id) == ("witness", "witness-2")
+    await calls.desk.join(who, SESSION, "")
+    assert calls.recorders.opened[-1] == ("media-1", SESSION, ("customer", "agent", "witness", "witness-2"))
+    session = await calls.sessions.get("demo", SESSION)
+    assert [person.participant_id for person in session.participants] == ["customer", "agent", "witness", "witness-2"]
+    assert (await calls.seats.publisher("demo", SESSION, "witness", who.admission)).connection == 1
+
+
+async def test_a_call_is_active_when_all_who_are_needed_are_live(calls: Calls) -> None:
+    await live(calls, "agent")
+    assert (await calls.call()).state is CallState.WAITING
+    await live(calls, "customer")
+    assert (await calls.call()).state is CallState.ACTIVE
+
+
+async def test_only_who_joined_may_publish_and_watch(calls: Calls) -> None:
+    await live(calls, "agent")
+    with pytest.raises(NotJoined):
+        await calls.seats.publisher("demo", SESSION, "customer")
+    with pytest.raises(NotJoined):
+        await calls.seats.watcher("demo", SESSION, "customer", "agent")
+    await calls.desk.join(AGENT, SESSION, "customer")
+    seat = await calls.seats.watcher("demo", SESSION, "customer", "agent")
+    assert (seat.participant_id, seat.node) == ("customer", "media-1")
+    with pytest.raises(ParticipantNotFound):
+        await calls.seats.watcher("demo", SESSION, "customer", "nobody")
+    assert seat.file_prefix == f"demo/{SESSION}/"
+
+
+async def test_each_publication_is_a_file_of_its_own(calls: Calls) -> None:
+    await live(calls, "agent")
+    seats = [await calls.seats.publisher("demo", SESSION, "agent") for _ in range(3)]
+    assert [seat.file_name for seat in seats] == [f"demo/{SESSION}/agent~{number}" for number in (2, 3, 4)]
+
+
+async def test_the_first_node_may_begin_before_the_proof_but_not_be_passed(calls: Calls) -> None:
+    await live(calls, "agent", "customer")
+    call = await calls.desk.start_node(AGENT, SESSION, "consent")
+    assert call.current is not None
+    with pytest.raises(RecordingNotProven) as caught:
+        await calls.desk.finish_node(AGENT, SESSION, "consent")
+    assert caught.value.details["tracks"] == "customer-audio,customer-video,agent-audio,agent-video"
+    with pytest.raises(RecordingNotProven):
+        await calls.desk.start_node(AGENT, SESSION, "answer")
+    calls.recorders.grow("demo", call, "agent")
+    with pytest.raises(RecordingNotProven) as caught:
+        await calls.desk.finish_node(AGENT, SESSION, "consent")
+    assert caught.value.details["tracks"] == "customer-audio,customer-video"
+    calls.recorders.grow("demo", call, "customer")
+    call = await calls.desk.finish_node(AGENT, SESSION, "consent")
+    assert call.current is None
+    assert [(take.node_id, take.take) for take in call.takes] == [("consent", 1)]
+
+
+async def test_the_proof_outlives_the_memory_of_a_replica(calls: Calls) -> None:
+    await proven(calls)
+    await calls.desk.start_node(AGENT, SESSION, "consent")
+    calls.recorders.sights.clear()
+    call = await calls.desk.finish_node(AGENT, SESSION, "consent")
+    assert call.current is None
+
+
+async def test_the_next_node_finishes_the_one_before_and_again_is_another_take(calls: Calls) -> None:
+    await proven(calls)
+    for node in ("consent", "answer", "consent", "consent"):
+        calls.recorders.now += S
+        call = await calls.desk.start_node(AGENT, SESSION, node)
+    assert [(take.node_id, take.take, bool(take.end_at_us)) for take in call.takes] == [
+        ("consent", 1, True),
+        ("answer", 1, True),
+        ("consent", 2, False),
+    ]
+    with pytest.raises(NodeNotRunning):
+        await calls.desk.finish_node(AGENT, SESSION, "answer")
+    with pytest.raises(NodeNotFound):
+        await calls.desk.start_node(AGENT, SESSION, "no-such-node")
+    finished = await calls.desk.finish_node(AGENT, SESSION, "consent")
+    assert await calls.desk.finish_node(AGENT, SESSION, "consent") == finished
+
+
+async def test_a_call_on_hold_has_no_steps(calls: Calls) -> None:
+    await proven(calls)
+    await calls.desk.start_node(AGENT, SESSION, "consent")
+    assert (await calls.desk.hold(AGENT, SESSION, held=True)).state is CallState.HELD
+    with pytest.raises(CallHeld):
+        await calls.desk.finish_node(AGENT, SESSION, "consent")
+    with pytest.raises(CallHeld):
+        await calls.desk.start_node(AGENT, SESSION, "answer")
+    calls.recorders.now += 5 * S
+    call = await calls.desk.hold(AGENT, SESSION, held=False)
+    assert [(mark.cause.value, mark.end_at_us - mark.start_at_us) for mark in call.marks] == [("HELD", 5 * S)]
+    await calls.desk.finish_node(AGENT, SESSION, "consent")
+
+
+async def test_what_is_switched_off_is_told_to_the_recorder(calls: Calls) -> None:
+    await proven(calls)
+    await calls.desk.mute(AGENT, SESSION, "customer", TrackKind.AUDIO, muted=True)
+    calls.recorders.now += 3 * S
+    call = await calls.desk.mute(AGENT, SESSION, "customer", TrackKind.AUDIO, muted=False)
+    mark = call.marks[0]
+    assert (mark.participant_id, mark.kind, mark.cause.value) == ("customer", TrackKind.AUDIO, "MUTED")
+    assert mark.end_at_us - mark.start_at_us == 3 * S
+
+
+async def test_who_leaves_may_come_back_while_the_call_goes_on(calls: Calls) -> None:
+    await proven(calls)
+    await calls.desk.leave(AGENT, SESSION, "customer")
+    assert (await calls.call()).person("customer").presence is Presence.LEFT
+    assert calls.media.dropped[-1] == ("customer", None)
+    calls.recorders.now += 9 * S
+    await live(calls, "customer")
+    call = await calls.call()
+    assert call.state is CallState.ACTIVE
+    assert [(mark.participant_id, mark.cause.value) for mark in call.marks] == [("customer", "AWAY")]
+
+
+async def test_an_ended_call_takes_nothing_any_more(calls: Calls) -> None:
+    who, code, secret, _ = await accepted_by(calls, CUSTOMER)
+    await proven(calls)
+    await calls.desk.start_node(AGENT, SESSION, "consent")
+    call = await calls.desk.end(AGENT, SESSION, cancelled=False)
+    assert (call.state, call.end_reason, call.current) == (CallState.ENDING, EndReason.COMPLETED, None)
+    again = await calls.desk.end(AGENT, SESSION, cancelled=True)
+    assert again.end_reason is EndReason.COMPLETED
+    for refused in (
+        calls.desk.join(who, SESSION, ""),
+        calls.desk.invite(AGENT, SESSION, CUSTOMER, T0),
+        calls.desk.accept(code, secret, T0),
+        calls.desk.hold(AGENT, SESSION, held=True),
+        calls.desk.start_node(AGENT, SESSION, "consent"),
+        calls.seats.publisher("demo", SESSION, "agent"),
+        calls.seats.watcher("demo", SESSION, "agent", "customer"),
+    ):
+        with pytest.raises(CallEnded):
+            await refused
+    await calls.desk.leave(AGENT, SESSION, "agent")
+
+
+async def test_the_session_records_as_soon_as_a_byte_is_on_disk(calls: Calls) -> None:
+    await live(calls, "agent")
+    session = await calls.sessions.get("demo", SESSION)
+    assert session.progress.state is SessionState.CREATED
+    calls.recorders.grow("demo", await calls.call())
+    await look(calls)
+    session = await calls.sessions.get("demo", SESSION)
+    assert session.progress.state is SessionState.RECORDING
+
+
+async def test_a_session_nobody_recorded_has_failed_and_says_why(calls: Calls) -> None:
+    await live(calls, "agent")
+    await calls.desk.end(AGENT, SESSION, cancelled=True)
+    await calls.store.change("demo", SESSION, lambda call: domain.completed(call, empty=True))
+    session = await calls.sessions.get("demo", SESSION)
+    assert (session.progress.state, session.progress.failure_reason) == (SessionState.FAILED, "NOTHING_RECORDED")
+
+
+async def test_events_of_a_media_server_are_kept_while_the_database_is_away(calls: Calls) -> None:
+    from shuanglu_common.database import DatabaseUnavailable
+
+    await live(calls, "agent", "customer")
+    seat = await calls.seats.publisher("demo", SESSION, "customer")
+    working = calls.store.change
+
+    async def away(*_: Any) -> Any:
+        raise DatabaseUnavailable("away")
+
+    calls.store.change = away
+    await calls.seats.media_up(seat)
+    await calls.seats.media_down(seat, "hangup")
+    await calls.seats.node_lost("media-1")
+    calls.store.change = working
+    assert (await calls.call()).person("agent").presence is Presence.LIVE
+    await calls.seats.catch_up()
+    call = await calls.call()
+    assert [person.presence for person in call.people] == [Presence.AWAY, Presence.AWAY]
+    assert not calls.seats.late
+    assert not calls.seats.lost_nodes
+
+
+def test_the_script_of_these_tests_has_a_line_of_the_customer() -> None:
+    assert {node.read_by for node in SCRIPT} == {ParticipantRole.AGENT, ParticipantRole.CUSTOMER}
