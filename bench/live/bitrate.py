@@ -128,8 +128,8 @@ def scene_pictures() -> list[Pixels]:
     return pictures
 
 
-def coded(pictures: Sequence[Pixels], kbit_s: int) -> tuple[list[Pixels], float]:
-    """What comes out at the other end, and the kbit/s that it took."""
+def encoded(pictures: Sequence[Pixels], kbit_s: int) -> list[tuple[bool, bytes]]:
+    """Whether a key frame, and its bytes (Annex B), of each picture."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = pictures[0].shape[1], pictures[0].shape[0], "yuv420p"
     encoder.framerate, encoder.time_base = Fraction(RATE), Fraction(1, RATE)
@@ -143,18 +143,21 @@ def coded(pictures: Sequence[Pixels], kbit_s: int) -> tuple[list[Pixels], float]
         "maxrate": rate,
         "bufsize": f"{kbit_s // 2}k",
     }
+    found = []
+    for number, picture in enumerate(pictures):
+        frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = number, Fraction(1, RATE)
+        found += [(packet.is_keyframe, bytes(packet)) for packet in encoder.encode(frame)]
+    return found + [(packet.is_keyframe, bytes(packet)) for packet in encoder.encode(None)]
+
+
+def coded(pictures: Sequence[Pixels], kbit_s: int) -> tuple[list[Pixels], float]:
+    """What comes out at the other end, and the kbit/s that it took."""
+    packets = encoded(pictures, kbit_s)
     decoder = av.CodecContext.create("h264", "r")
-    size, out = 0, []
-    for number, picture in enumerate([*pictures, None]):
-        frame = None
-        if picture is not None:
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, RATE)
-        for packet in encoder.encode(frame):
-            size += packet.size
-            out += decoder.decode(av.Packet(bytes(packet)))
-    out += decoder.decode(None)
-    return [frame.to_ndarray(format="bgr24") for frame in out], size * 8 / 1000 / (len(pictures) / RATE)
+    frames = [frame for _, data in packets for frame in decoder.decode(av.Packet(data))] + decoder.decode(None)
+    took = sum(len(data) for _, data in packets) * 8 / 1000 / (len(pictures) / RATE)
+    return [frame.to_ndarray(format="bgr24") for frame in frames], took
 
 
 def seen_in(pictures: Sequence[Pixels], eyes: Worker, reference: Sequence[float]) -> Seen:

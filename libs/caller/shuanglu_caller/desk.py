@@ -1,5 +1,6 @@
 """The call service as a participant uses it: gRPC through the gateway."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,10 @@ class CallDesk:
             return await method(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise caller_error(error) from error
+
+    async def ready(self) -> None:
+        """Wait for the connection to the gateway."""
+        await asyncio.wait_for(self._channel.channel_ready(), CALL_TIMEOUT_S)
 
     async def accept(self, code: str) -> Seat:
         """What the code of a link opens."""

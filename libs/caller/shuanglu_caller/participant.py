@@ -22,6 +22,7 @@ from shuanglu_caller.whip import HTTP_TIMEOUT_S, Connection, Publication, View
 
 OVER = {CallState.CALL_STATE_ENDING, CallState.CALL_STATE_ENDED}
 RETRY_S = 0.5
+KEEP_ALIVE_S = 120.0
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class Participant:
             verify=trust,
             timeout=HTTP_TIMEOUT_S,
             headers={"authorization": f"Bearer {seat.token}"},
+            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S),
         )
         self._publish_path = self._watch_path = ""
         self._ice_servers: list[IceServer] = []
@@ -93,6 +95,10 @@ class Participant:
         await self.desk.__aexit__(None, None, None)
 
     # What tests, the demo and benchmarks ask for.
+
+    async def prepare(self) -> None:
+        """Open the connections to the gateway, as a page that was loaded has. Before entering; may be left out."""
+        await asyncio.gather(self.desk.ready(), self._http.get("/", headers={"authorization": ""}))
 
     async def until(self, condition: Callable[[CallView], bool], timeout_s: float = 30) -> CallView:
         """The first view of the call that meets it. Raises TimeoutError."""
@@ -129,8 +135,13 @@ class Participant:
 
     async def _come_in(self) -> None:
         await self._join()
-        await self._publish()
-        self._tasks = [asyncio.ensure_future(self._follow()), asyncio.ensure_future(self._keep_connected())]
+        self._tasks.append(asyncio.ensure_future(self._follow()))
+        if self.manner.watches:
+            # Who is there already is seen while the own media finds its way.
+            await asyncio.gather(self._publish(), self._tried(self._others_media()))
+        else:
+            await self._publish()
+        self._tasks.append(asyncio.ensure_future(self._keep_connected()))
 
     async def _join(self) -> None:
         answer = await self.desk.join(self.seat)
@@ -208,19 +219,21 @@ class Participant:
         }
         for participant_id in set(self._watched) - set(there):
             await self._watched.pop(participant_id).view.close()
-        for participant_id, connection in there.items():
-            before = self._watched.get(participant_id)
-            if before is not None and before.connection == connection and not before.view.gone:
-                continue
-            if before is not None:
-                await self._watched.pop(participant_id).view.close()
-            path = self._watch_path.replace("{participant_id}", participant_id)
-            view = View(self._http, path, self._ice_servers, self.manner.decoded)
-            await view.negotiate()
-            view.on_gone = self._again.set
-            async with self._changed:
-                self._watched[participant_id] = _Watched(connection, view)
-                self._changed.notify_all()
+        await asyncio.gather(*(self._watch(who, connection) for who, connection in there.items()))
+
+    async def _watch(self, participant_id: str, connection: int) -> None:
+        before = self._watched.get(participant_id)
+        if before is not None and before.connection == connection and not before.view.gone:
+            return
+        if before is not None:
+            await self._watched.pop(participant_id).view.close()
+        path = self._watch_path.replace("{participant_id}", participant_id)
+        view = View(self._http, path, self._ice_servers, self.manner.decoded)
+        await view.negotiate()
+        view.on_gone = self._again.set
+        async with self._changed:
+            self._watched[participant_id] = _Watched(connection, view)
+            self._changed.notify_all()
 
     @contextlib.contextmanager
     def _noting(self) -> Any:

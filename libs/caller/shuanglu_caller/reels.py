@@ -1,6 +1,7 @@
 """Reels of a film as media tracks: samples leave when they are due, on one clock for picture and sound."""
 
 import asyncio
+import time
 from fractions import Fraction
 from typing import Any
 
@@ -52,6 +53,7 @@ class ReelTrack(MediaStreamTrack):
         self.muted = False
         self.late_s = 0.0
         self.sent = 0
+        self.first_at_s = 0.0  # time.time() when the first sample left.
         self._reel, self._length_s, self._projector = reel, length_s, projector
         self._index: int | None = None
         self._round = 0
@@ -82,5 +84,6 @@ class ReelTrack(MediaStreamTrack):
             packet: av.Packet[Any] = av.Packet(sample.data)
             packet.time_base = Fraction(1, self._reel.clock)
             packet.pts = round(start_s * self._reel.clock) + sample.at
+            self.first_at_s = self.first_at_s or time.time()
             self.sent += 1
             return packet

@@ -1,7 +1,7 @@
 """WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) as a client: an offer goes out, an answer comes back.
 
-All candidates are in the offer, so nothing has to trickle. A WHEP server may turn the direction round (it answers the
-POST with an offer of its own and status 406 or 201); this client speaks the client-offer form alone.
+All candidates are in the offer, so nothing has to trickle. A WHEP server may turn the direction round: it refuses the
+offer with one of its own (406), which is answered by PATCH.
 """
 
 import asyncio
@@ -40,14 +40,19 @@ class Connection:
     def __init__(self, http: httpx.AsyncClient, path: str, ice_servers: Sequence[IceServer] = ()) -> None:
         """`http` has the gateway's address and the token."""
         servers = [RTCIceServer(list(one.urls), one.username or None, one.credential or None) for one in ice_servers]
-        self.peer = RTCPeerConnection(RTCConfiguration(servers))
+        self._configuration = RTCConfiguration(servers)
         self.resource = ""
         self.etag = ""
         self._http, self._path = http, path
         self._connected = asyncio.Event()
         self._gone = asyncio.Event()
         self.on_gone: Callable[[], None] = lambda: None
-        self.peer.on("connectionstatechange", self._state_changed)
+        self.peer = self._new_peer()
+
+    def _new_peer(self) -> RTCPeerConnection:
+        peer = RTCPeerConnection(self._configuration)
+        peer.on("connectionstatechange", self._state_changed)
+        return peer
 
     def _state_changed(self) -> None:
         if self.peer.connectionState == "connected":
@@ -65,8 +70,13 @@ class Connection:
         """Offer, answer, and wait until media can flow. Raises CallerError; nothing is left behind then."""
         try:
             await self.peer.setLocalDescription(await self.peer.createOffer())
-            answer = await self._post(self.peer.localDescription.sdp)
-            await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            answer = await self._send("POST", self._path, self.peer.localDescription.sdp)
+            self.resource = urljoin(str(answer.request.url), answer.headers["location"])
+            self.etag = answer.headers.get("etag", "")
+            if answer.status_code == httpx.codes.NOT_ACCEPTABLE:
+                await self._answer(answer.text)
+            else:
+                await self.peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
             await asyncio.wait_for(self._connected.wait(), CONNECT_TIMEOUT_S)
         except TimeoutError:
             await self.close()
@@ -75,17 +85,29 @@ class Connection:
             await self.close()
             raise
 
-    async def _post(self, offer: str) -> str:
+    async def _answer(self, offer: str) -> None:
+        """Take the door's own offer instead; tracks come from it."""
+        await self.peer.close()
+        self._gone.clear()
+        self.peer = self._new_peer()
+        self._prepare_answer()
+        await self.peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await self.peer.setLocalDescription(await self.peer.createAnswer())
+        await self._send("PATCH", self.resource, self.peer.localDescription.sdp)
+
+    def _prepare_answer(self) -> None:
+        """Before the door's offer is set."""
+
+    async def _send(self, method: str, path: str, description: str) -> httpx.Response:
         try:
-            answer = await self._http.post(self._path, content=offer, headers={"content-type": SDP})
+            answer = await self._http.request(method, path, content=description, headers={"content-type": SDP})
         except httpx.HTTPError as error:
-            raise DoorUnreachable(f"{self._path} does not answer: {type(error).__name__}") from error
-        if answer.status_code != httpx.codes.CREATED:
+            raise DoorUnreachable(f"{path} does not answer: {type(error).__name__}") from error
+        countered = answer.status_code == httpx.codes.NOT_ACCEPTABLE and "location" in answer.headers
+        if not (answer.is_success or countered):
             kind = DoorUnreachable if answer.status_code >= SERVER_ERRORS else DoorRefused
-            raise kind(f"{self._path} says {answer.status_code}: {answer.text[:300]}", reason_of(answer))
-        self.resource = urljoin(str(answer.request.url), answer.headers["location"])
-        self.etag = answer.headers.get("etag", "")
-        return answer.text
+            raise kind(f"{path} says {answer.status_code}: {answer.text[:300]}", reason_of(answer))
+        return answer
 
     async def vanish(self) -> None:
         """End without a word to the door, as a closed laptop does. The peer's DTLS hears of it all the same."""
@@ -151,6 +173,9 @@ class View(Connection):
         self._readers: set[asyncio.Task[None]] = set()
         self.peer.addTransceiver("audio", direction="recvonly")
         self.peer.addTransceiver("video", direction="recvonly").setCodecPreferences(_h264())
+        self.peer.on("track", self._read)
+
+    def _prepare_answer(self) -> None:
         self.peer.on("track", self._read)
 
     def _read(self, track: MediaStreamTrack) -> None:
