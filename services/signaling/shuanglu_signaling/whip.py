@@ -170,6 +170,7 @@ class WhipDoor:
             found is None
             or found.way is not way
             or (mine is not None and found.seat.participant_id != mine)
+            or not may_stand_for(principal, found.seat.participant_id)
             or place.get("watched", "") != found.watched
         ):
             raise ResourceNotFound("there is no such connection")
@@ -197,9 +198,15 @@ def as_whom(principal: Principal, request: Request) -> str:
         return principal.participant_id
     if not asked:
         raise CallRequestInvalid("字段 participant_id 必填。participant_id is required.", field="participant_id")
-    if not principal.roles & {Role.AGENT, Role.BANK_APP} and asked != CUSTOMER:
+    if not may_stand_for(principal, asked):
         raise NotOwnSeat("令牌不能代表此参与人。The token cannot stand for this participant.")
     return asked
+
+
+def may_stand_for(principal: Principal, participant_id: str) -> bool:
+    """A token without a participant stands for anybody; a customer's for the customer alone."""
+    named = principal.participant_id is not None or principal.roles & {Role.AGENT, Role.BANK_APP}
+    return bool(named) or participant_id == CUSTOMER
 
 
 def admission(principal: Principal) -> Pass | None:

@@ -162,7 +162,11 @@ class CallDesk:
         seat = caller.admission.seat if caller.admission else 0
         at_us = self.recorders.now_us(call.node)
         come = partial(calls.join, participant_id=who, seat=seat, at_us=at_us)
+        seat_before = call.person(who).seat
         call = await self.change(caller, session_id, come)
+        if seat > seat_before > 0:
+            # Somebody came in anew: the tab before neither sends nor sees any more.
+            await self.media.drop(call.node, caller.tenant, session_id, who)
         return call, call.person(who)
 
     async def open(self, caller: CallCaller, call: Call) -> Call:
