@@ -77,7 +77,7 @@ def write_person(person: Person, sight: Sight, now_us: int) -> pb.CallParticipan
         audio_muted=bool(person.audio_muted_since_us),
         video_muted=bool(person.video_muted_since_us),
         away_until_us=person.away_until_us if person.presence is Presence.AWAY else 0,
-        connection=person.demand,
+        connection=person.due_connection,
     )
 
 

@@ -16,6 +16,7 @@ from shuanglu_signaling.domain.call_events import CallEnded as CallEndedEvent
 from shuanglu_signaling.domain.call_events import CallEvent, NodeFinished, NodeStarted
 from shuanglu_signaling.domain.call_proof import RecordingState, Sight, prove
 from shuanglu_signaling.domain.call_table import (
+    CAN_PUBLISH,
     OVER,
     AbsenceCause,
     CallState,
@@ -112,11 +113,12 @@ class CallLife(RuleBasedStateMachine):
 
     @rule()
     def the_media_server_dies(self) -> None:
-        demands = {person.participant_id: person.demand for person in self.call.people}
+        before = {person.participant_id: person.connection for person in self.call.people}
         self.apply(calls.node_lost(self.call, LIMITS.grace_us, self.now))
         for person in self.call.people:
             assert person.presence is not Presence.LIVE
-            assert person.demand >= demands[person.participant_id]
+            there = person.presence in CAN_PUBLISH and not self.call.end_reason
+            assert person.due_connection > before[person.participant_id] or not there
 
     @rule(who=PERSON)
     def leave(self, who: str) -> None:

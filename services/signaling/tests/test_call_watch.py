@@ -170,7 +170,7 @@ def test_who_is_away_has_a_grace_time_and_comes_back_as_the_same_one() -> None:
     lost_at = time.now
     time.do(partial(calls.media_down, participant_id="customer", connection=1, grace_us=LIMITS.grace_us, at_us=lost_at))
     person = time.call.person("customer")
-    assert (person.presence, person.demand, person.away_until_us) == (Presence.AWAY, 2, lost_at + LIMITS.grace_us)
+    assert (person.presence, person.due_connection, person.away_until_us) == (Presence.AWAY, 2, lost_at + LIMITS.grace_us)
     time.wait(8, growing=("agent",)).live("customer").wait(1, growing=WHO)
     assert time.call.state is CallState.ACTIVE
     mark = time.call.marks[0]
@@ -192,7 +192,7 @@ def test_who_does_not_come_back_in_time_has_left() -> None:
 def test_a_closed_laptop_is_noticed_by_the_bytes_that_do_not_come() -> None:
     time = Time().opened().live().wait(3, growing=WHO).wait(11, growing=("agent",))
     person = time.call.person("customer")
-    assert (person.presence, person.absent_cause, person.demand) == (Presence.AWAY, AbsenceCause.AWAY, 1)
+    assert (person.presence, person.absent_cause, person.due_connection) == (Presence.AWAY, AbsenceCause.AWAY, 1)
     assert person.absent_since_us <= time.now - 10 * S
     assert time.proof is ProofState.PAUSED
 
@@ -226,7 +226,7 @@ def test_everybody_publishes_anew_after_the_media_server_was_lost() -> None:
     time = Time().opened().live().wait(3, growing=WHO)
     lost_at = time.now
     time.do(partial(calls.node_lost, grace_us=LIMITS.grace_us, at_us=lost_at))
-    assert {person.demand for person in time.call.people} == {2}
+    assert {person.due_connection for person in time.call.people} == {2}
     assert time.proof is ProofState.PROVEN  # Bytes came less than two seconds ago.
     time.wait(3)
     assert time.proof is ProofState.STALLED

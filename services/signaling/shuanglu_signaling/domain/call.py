@@ -58,8 +58,7 @@ class Person:
     """A participant of a call.
 
     `original`: the session was made with this person. `connection`: of the newest publication, 0 before the first.
-    `lost_connection`: the newest one that is over. `demand` grows when this person must publish anew. `seat`: number of
-    the newest acceptance of an invitation.
+    `lost_connection`: the newest one that is over. `seat`: number of the newest acceptance of an invitation.
     `absent_since_us`: since when there is no media that was there before, else 0.
     """
 
@@ -68,7 +67,6 @@ class Person:
     presence: Presence = Presence.EXPECTED
     connection: int = 0
     lost_connection: int = 0
-    demand: int = 1
     seat: int = 0
     absent_since_us: int = 0
     absent_cause: AbsenceCause = AbsenceCause.AWAY
@@ -80,6 +78,11 @@ class Person:
     def participant_id(self) -> str:
         """Who."""
         return self.participant.participant_id
+
+    @property
+    def due_connection(self) -> int:
+        """Number of the connection there is, or that must be made: who published under a lower one does so anew."""
+        return self.connection if self.connection != self.lost_connection else self.connection + 1
 
     def muted_since_us(self, kind: TrackKind) -> int:
         """Since when it is switched off; 0 if it is not."""
@@ -278,7 +281,7 @@ def media_down(
     person = call.person(participant_id)
     if not is_current(person, connection) or person.presence not in CAN_PUBLISH or call.state in OVER:
         return Change(call)
-    lost = replace(person, lost_connection=connection, demand=person.demand + 1)
+    lost = replace(person, lost_connection=connection)
     return quiet(with_person(call, lost, at_us), participant_id, grace_us, at_us, cause=cause)
 
 
@@ -329,7 +332,7 @@ def leave(call: Call, participant_id: str, at_us: int, step: Step = Step.LEAVE) 
     if presence is person.presence or call.state in OVER:
         return Change(call)
     since = (person.absent_since_us or at_us) if person.connection else 0
-    left = replace(person, presence=presence, absent_since_us=since, away_until_us=0)
+    left = replace(person, presence=presence, lost_connection=person.connection, absent_since_us=since, away_until_us=0)
     return Change(with_person(call, left, at_us), (events.ParticipantLeft(participant_id),))
 
 
