@@ -17,6 +17,7 @@ from shuanglu_stack.announcer import ConsoleAnnouncer
 from shuanglu_stack.demo import run_demo
 from shuanglu_stack.errors import StackError
 from shuanglu_stack.remote_scene import run_remote
+from shuanglu_stack.sample_call import sample_links
 from shuanglu_stack.settings import StackSettings
 from shuanglu_stack.stack import EmbeddedStack, StackOptions
 
@@ -83,7 +84,12 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
         console.print(f"export SHUANGLU_GATEWAY={stack.gateway_url}", highlight=False)
         console.print(f"export SHUANGLU_CA={stack.ca}", highlight=False)
         console.print(f"export SHUANGLU_TOKEN={stack.token()}", highlight=False)
-        console.print(f"\ntry it: {TRY}", highlight=False)
+        console.print(f"\nimport a recording: {TRY}", highlight=False)
+        console.print(
+            "\nhold a call: open one link in each of two browser windows (they will ask about the certificate)"
+        )
+        for who, link in sample_links(stack, Path(SAMPLE)).items():
+            console.print(f"  {who:<10}{link}", highlight=False)
         console.print(f"\nCtrl-C stops everything; data and logs stay in {stack.data_dir}", highlight=False)
         try:
             threading.Event().wait()
