@@ -44,35 +44,39 @@ class Participant:
             raise SystemExit(f"{path}: {answer.json()['details'][0]['reason']} {answer.json()['message']}")
         return dict(answer.json())
 
-    async def connect(self, path: str, peer: RTCPeerConnection) -> None:
-        """WHIP and WHEP are the same: POST an offer, take the answer; `Location` is what to DELETE at the end."""
-        await peer.setLocalDescription(await peer.createOffer())
-        answer = await self.http.post(path, content=peer.localDescription.sdp, headers=SDP)
-        answer.raise_for_status()
-        self.connections.append((peer, urljoin(str(answer.request.url), answer.headers["location"])))
-        await peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
-
     def peer(self) -> RTCPeerConnection:
         """A connection that knows the call's STUN and TURN servers."""
         return RTCPeerConnection(RTCConfiguration(self.servers))
 
+    async def post(self, path: str, peer: RTCPeerConnection, offer: str) -> tuple[str, str]:
+        """What the server answers, and the resource: what to PATCH, and to DELETE at the end."""
+        answer = await self.http.post(path, content=offer, headers=SDP)
+        answer.raise_for_status()
+        resource = urljoin(str(answer.request.url), answer.headers["location"])
+        self.connections.append((peer, resource))
+        return answer.text, resource
+
     async def publish(self, path: str, sound: MediaStreamTrack, picture: MediaStreamTrack) -> None:
-        """H.264 and Opus: what is recorded as it comes."""
+        """WHIP: our offer, the server's answer. H.264 and Opus, which are recorded as they come."""
         peer = self.peer()
         peer.addTransceiver(sound, direction="sendonly")
         h264 = [codec for codec in RTCRtpSender.getCapabilities("video").codecs if codec.name == "H264"]
         peer.addTransceiver(picture, direction="sendonly").setCodecPreferences(h264)
-        await self.connect(path, peer)
+        await peer.setLocalDescription(await peer.createOffer())
+        answer, _ = await self.post(path, peer, peer.localDescription.sdp)
+        await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
-    async def watch(self, path: str, participant_id: str) -> None:
-        """What arrives is thrown away here; an app shows it."""
+    async def watch(self, path: str) -> None:
+        """WHEP in the form where the server makes the offer. What arrives is thrown away here; an app shows it."""
         peer, screen = self.peer(), MediaBlackhole()
-        peer.addTransceiver("audio", direction="recvonly")
-        peer.addTransceiver("video", direction="recvonly")
         peer.on("track", screen.addTrack)
-        await self.connect(path.replace("{participant_id}", participant_id), peer)
+        offer, resource = await self.post(path, peer, "")
+        await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await peer.setLocalDescription(await peer.createAnswer())
+        answered = await self.http.patch(resource, content=peer.localDescription.sdp, headers=SDP)
+        answered.raise_for_status()
         await screen.start()
-        print(f"watching {participant_id}", flush=True)
+        print(f"watching {path}", flush=True)
 
     async def follow(self, watch_path: str) -> None:
         """The call as it changes, a line each; who is LIVE is watched. By gRPC it is the stream WatchSession."""
@@ -88,7 +92,7 @@ class Participant:
                     new = self.watched.get(name) != connection
                     if name != self.participant_id and one["presence"] == "PRESENCE_LIVE" and new:
                         self.watched[name] = connection
-                        await self.watch(watch_path, name)
+                        await self.watch(watch_path.replace("{participant_id}", name))
 
     async def take_part(self, film: str, seconds: float) -> None:
         """Join, publish, watch; then leave."""
