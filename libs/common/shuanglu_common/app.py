@@ -19,8 +19,9 @@ from starlette.types import ASGIApp
 
 from shuanglu_common import logs, telemetry
 from shuanglu_common.auth import TokenVerifier, current_principal, mint_internal
-from shuanglu_common.bus.bus import Bus
+from shuanglu_common.bus.bus import Bus, BusUnavailable
 from shuanglu_common.bus.dead_letter import Keeper
+from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.bus.runner import Runner
 from shuanglu_common.bus.streams import ensure_streams
 from shuanglu_common.bus.subscription import BatchSubscription, Subscription
@@ -138,6 +139,16 @@ class App(Generic[S]):
         del self.checks["bus"]
         self.burdens["bus"] = lambda: not self.nats.is_connected
         self.background("bus", self.find_bus)
+
+    async def publish_if_connected(self, event: NewEvent) -> None:
+        """Publish at once or not at all. Raises BusUnavailable.
+
+        Before the first connection nothing may be sent: the client would wait for answers to an address that the bus
+        was never told of.
+        """
+        if not self.nats.is_connected:
+            raise BusUnavailable("the bus is not connected")
+        await self.bus.publish(event)
 
     async def find_bus(self, stopping: asyncio.Event) -> None:
         """Connect when the bus is there; after that the client comes back by itself."""

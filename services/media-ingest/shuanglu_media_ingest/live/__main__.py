@@ -34,7 +34,7 @@ async def build(app: App[LiveSettings]) -> None:
     means = Means(
         clock=clock,
         pool=pool,
-        publish=app.bus.publish,
+        publish=app.publish_if_connected,
         photos=IdPhotos(store),
         budget=Budget(settings.live_in_hand_mib * MIB),
         segment_ms=settings.live_segment_ms,
