@@ -209,6 +209,17 @@ class S3ObjectStore:
                 for item in page.get("Contents", [])
             ]
 
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """See ObjectStore."""
+
+        def work() -> Sequence[str]:
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+            )
+            return sorted(each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
+
+        return await self.call("list", work)
+
     async def set_aside(self, key: str) -> None:
         """See ObjectStore. One copy inside the store: for objects up to 5 GiB."""
         source: CopySourceTypeDef = {"Bucket": self.bucket, "Key": key}

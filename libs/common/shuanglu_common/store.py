@@ -93,6 +93,10 @@ class ObjectStore(Protocol):
         """All objects under a prefix in the order of their keys, at most 1000 at a time."""
         ...
 
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """What stands right below a prefix and has something below it, each with its slash at the end, sorted."""
+        ...
+
     async def set_aside(self, key: str) -> None:
         """Move an object to `_removed/<key>`, from where a person can fetch it back. Raises ObjectMissing."""
         ...
@@ -186,6 +190,11 @@ class MemoryStore:
         keys = await self.list(prefix)
         for start in range(0, len(keys), 1000):
             yield [Listed(key, len(self.objects[key]), 0) for key in keys[start : start + 1000]]
+
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """See ObjectStore."""
+        rest = (key.removeprefix(prefix) for key in self.objects if key.startswith(prefix))
+        return sorted({prefix + name.partition("/")[0] + "/" for name in rest if "/" in name})
 
     async def unfinished(self, prefix: str) -> Sequence[Unfinished]:  # noqa: ARG002
         """See ObjectStore. Here all is put at once."""

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from shuanglu.media.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
+from shuanglu.media.v1.recording_service_pb2_grpc import add_RecordingServiceServicer_to_server
 from shuanglu.ops.v1.doctor_service_pb2_grpc import add_MediaDoctorServiceServicer_to_server
 from shuanglu_common.app import App, run_service
 from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
@@ -23,6 +24,11 @@ from shuanglu_media_ingest.importing.settled_store import SettledStore
 from shuanglu_media_ingest.importing.worker import ImportWorker, Lanes
 from shuanglu_media_ingest.memory import keep_little
 from shuanglu_media_ingest.reading.reader import Reader, ReaderLimits
+from shuanglu_media_ingest.recordings.calls import SignalingCalls
+from shuanglu_media_ingest.recordings.nightly import Nightly, Times
+from shuanglu_media_ingest.recordings.photos import Photos
+from shuanglu_media_ingest.recordings.reconciler import Reconciler
+from shuanglu_media_ingest.recordings.rpc import RecordingRpc
 from shuanglu_media_ingest.settings import MediaIngestSettings
 from shuanglu_media_ingest.uploads.door import Limits, UploadDoor
 from shuanglu_media_ingest.uploads.hashing import Hasher
@@ -85,6 +91,13 @@ async def build(app: App[MediaIngestSettings]) -> None:
     )
     rpc = ImportRpc(acceptance, Batching(kept, acceptance), kept)
     app.serve_grpc(lambda server: add_ImportServiceServicer_to_server(rpc, server))
+    calls = SignalingCalls(app.channel(settings.signaling_target), settings.reconcile_grace_s * 1_000_000)
+    reconciler = Reconciler(calls, records, store, app.clock)
+    photos = Photos(sessions, spool, uploads, reader, sealed)
+    recordings = RecordingRpc(photos, reconciler, app.forward_metadata)
+    app.serve_grpc(lambda server: add_RecordingServiceServicer_to_server(recordings, server))
+    times = Times(settings.reconcile_every_s, settings.reconcile_offset_s, settings.reconcile_days)
+    app.background("reconcile", Nightly(reconciler, store, app.clock, app.internal_metadata, times).run)
     common = DatabaseDoctor(database, "shuanglu_media_ingest", app.bus, app.clock)
     doctor = MediaDoctor(database, common, ObjectReader(store, sealed), settings.spool_dir, app.clock)
     app.serve_grpc(lambda server: add_MediaDoctorServiceServicer_to_server(doctor, server))

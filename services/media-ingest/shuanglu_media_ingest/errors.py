@@ -15,7 +15,8 @@
     │   ├── IdPhotoInvalid, FileRolesInvalid, TimelineInvalid, FilesInvalid, UploadDiffers
     │   └── BatchInvalid, PageInvalid
     ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound, BatchNotFound, RecordingNotFound
-    ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable, RecordingClosed
+    ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable, RecordingClosed,
+    │                                IdPhotoTooLate
     ├── Conflict                     AlreadyImported
     ├── TooMany                      BatchFull
     ├── InternalError                ImportGaveUp
@@ -139,6 +140,13 @@ class ReaderOutOfMemory(RecordingRefused):
         "Reading the file needs more memory than one file may take (SHUANGLU_READER_MEMORY_MIB). Convert it to MP4 "
         "with H.264 and AAC, not larger than 3840x2160, and import that; or let the operator raise the limit."
     )
+
+
+class IdPhotoTooLate(NotAllowedNow):
+    """The recording is complete, so what it is compared with must not change any more."""
+
+    reason = "ID_PHOTO_TOO_LATE"
+    help = "Attach the ID photo before the call ends. The report of this session says what was compared."
 
 
 class IdPhotoInvalid(InvalidInput):

@@ -34,6 +34,11 @@ WORKERS_WAITING = Gauge(
 READER_FAILURES = Counter(
     "shuanglu_media_ingest_reader_failures_total", "Files refused because they ended their reader.", ["reason"]
 )
+RECONCILE_DIFFERENCES = Gauge(
+    "shuanglu_reconcile_differences", "What differed between calls and the store at the last nightly look.", ["kind"]
+)
+RECONCILE_SESSIONS = Gauge("shuanglu_reconcile_sessions", "Sessions that the last nightly look compared.")
+RECONCILE_FINISHED = Gauge("shuanglu_reconcile_finished_timestamp_seconds", "When the last nightly look ended.")
 SPOOL_BYTES = Gauge("shuanglu_media_ingest_spool_bytes", "Bytes of uploads in the spool.")
 SPOOL_FREE_BYTES = Gauge("shuanglu_media_ingest_spool_free_bytes", "Bytes free on the spool's disk.")
 UPLOADS_REFUSED = Counter(

@@ -53,6 +53,20 @@ class MediaIngestSettings(ServiceSettings):
     max_waiting_windows: int = Field(
         default=64, ge=1, description="Windows of speech that may wait for asr before imports are held up."
     )
+    reconcile_every_s: float = Field(
+        default=86_400, ge=0, description="Seconds between two comparisons of calls with the store; 0: never."
+    )
+    reconcile_offset_s: float = Field(
+        default=64_800,
+        ge=0,
+        description="Seconds after a multiple of it since the epoch (UTC): 64800 of 86400 is two at night in China.",
+    )
+    reconcile_days: int = Field(
+        default=7, ge=1, le=36_500, description="How many days back sessions are compared then, by when they were made."
+    )
+    reconcile_grace_s: int = Field(
+        default=900, ge=0, description="Seconds after a call's end at which its recording must be complete."
+    )
     spool_quota_bytes: int = Field(
         default=200 << 30, gt=0, description="Bytes of uploads that a tenant may have in the spool; then 507."
     )

@@ -21,8 +21,8 @@ ALL = [
 def test_every_error_has_a_stable_reason_of_its_own(error: type[ShuangluError]):
     assert error.reason == error.reason.upper()
     twins = [other for other in ALL if other is not error and other.reason == error.reason]
-    # UPLOAD_NOT_FOUND means the same at both doors.
-    assert {other.__name__ for other in twins} <= {"UploadGone", "UploadNotFound"}
+    # UPLOAD_NOT_FOUND means the same at both doors, SPOOL_FULL that a disk has no room for more.
+    assert {other.__name__ for other in twins} <= {"UploadGone", "UploadNotFound", "DiskFull", "SpoolFull"}
 
 
 @pytest.mark.parametrize("error", [found for found in ALL if issubclass(found, CallerError)])

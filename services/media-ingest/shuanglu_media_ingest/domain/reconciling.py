@@ -117,9 +117,7 @@ def compare_call(session_id: str, prefix: str, expected: Expected | None, found:
     if expected is not None and expected.recorded and not present and not wanted:
         differences.append(Difference(session_id, "", DifferenceKind.TRACK_MISSING, (0, until_ms)))
     differences += [
-        Difference(
-            session_id, track_id, DifferenceKind.INDEX_MISSING, (0, until_ms), f"{prefix}{track_id}/{INDEX}"
-        )
+        Difference(session_id, track_id, DifferenceKind.INDEX_MISSING, (0, until_ms), f"{prefix}{track_id}/{INDEX}")
         for track_id in present
         if track_id not in found.indexes
     ]

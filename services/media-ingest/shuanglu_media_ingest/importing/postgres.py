@@ -65,6 +65,16 @@ class PostgresImports:
             found = row.first()
         return None if found is None else import_of(dict(found))
 
+    async def of_sessions(self, tenant: str, session_ids: Sequence[str]) -> dict[str, list[Import]]:
+        """All imports of the sessions, oldest first; sessions without one are left out."""
+        query = select(IMPORTS).where(IMPORTS.c.tenant == tenant, IMPORTS.c.session_id.in_(session_ids))
+        found: dict[str, list[Import]] = {}
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(query.order_by(IMPORTS.c.created_at_us))
+            for row in rows.mappings():
+                found.setdefault(row["session_id"], []).append(import_of(dict(row)))
+        return found
+
     async def states(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ImportState]:
         """See States."""
         columns = (IMPORTS.c.tenant, IMPORTS.c.import_id, IMPORTS.c.state)
