@@ -86,7 +86,7 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
         console.print(f"export SHUANGLU_TOKEN={stack.token()}", highlight=False)
         console.print(f"\nimport a recording: {TRY}", highlight=False)
         console.print(
-            "\nhold a call: open one link in each of two browser windows (they will ask about the certificate)"
+            "\nhold a call: open one link in each of two browser windows (trust the certificate)"
         )
         for who, link in sample_links(stack, Path(SAMPLE)).items():
             console.print(f"  {who:<10}{link}", highlight=False)
