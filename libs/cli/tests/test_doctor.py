@@ -228,3 +228,34 @@ def test_a_stream_out_of_order_counts_as_broken() -> None:
     parts = {Part.MEDIA: [Held("b", Kind.IMPORT), Held("a", Kind.IMPORT)]}
     assert [case.session_id for case in cases(parts, lambda _, error: broken.append(type(error)))] == ["b"]
     assert broken == [OutOfOrder]
+
+
+CALL = (
+    held(Kind.SESSION, "REPORTED", "order-1"),
+    held(Kind.CALL, "ENDED"),
+    replace(held(Kind.TRACK, "", "customer-video"), objects=((INIT, 10), (SEGMENT, 10), (TRACK + "track.binpb", 0))),
+    held(Kind.VERDICT, "OUTCOME_PASS", "", (RESULT, ARCHIVE, WORDS), VERDICT_PLACES),
+    held(Kind.REPORT, "STAGE_PRELIMINARY", "report-1", (REPORT, PDF), ("sealed/reports/preliminary/",)),
+)
+CALL_OBJECTS = tuple(
+    Stored(key, 10, LONG_AGO_US)
+    for key in sorted((INIT, SEGMENT, TRACK + "track.binpb", PHOTO, RESULT, ARCHIVE, WORDS, REPORT, PDF))
+)
+
+
+def test_a_recorded_call_is_no_stranger_while_it_goes_on_and_afterwards() -> None:
+    rest = Circumstances(TENANT, NOW_US, at_rest=True)
+    assert found(CALL, CALL_OBJECTS) == []
+    assert found(CALL, CALL_OBJECTS, rest) == []
+    going_on = (held(Kind.SESSION, "RECORDING", "order-1"), held(Kind.CALL, "ACTIVE"), held(Kind.FOLD, "OPEN"))
+    media = [each for each in CALL_OBJECTS if "/tracks/" in each.key or each.key == PHOTO]
+    assert found(going_on, media) == []
+    assert found(going_on, media, rest) == []
+
+
+def test_what_is_lost_of_a_call_is_named() -> None:
+    for key in (INIT, SEGMENT, TRACK + "track.binpb"):
+        left = [each for each in CALL_OBJECTS if each.key != key]
+        assert found(CALL, left) == [(Code.OBJECT_MISSING, key)]
+    unjudged = (replace(CALL[0], state="INSPECTING"), *CALL[1:3])
+    assert codes(unjudged, CALL_OBJECTS[:0]) >= {Code.SESSION_WITHOUT_VERDICT}

@@ -31,6 +31,7 @@ from shuanglu_common.doctor import (
 )
 from shuanglu_common.store import Listed, SealedStore
 from shuanglu_media_ingest.domain.imports import ENDED, Import, ImportState
+from shuanglu_media_ingest.domain.reconciling import INDEX
 from shuanglu_media_ingest.importing.importer import ID_PHOTO
 from shuanglu_media_ingest.tables import IMPORTS, import_of
 from shuanglu_media_ingest.uploads import spool_examination
@@ -40,7 +41,7 @@ BEATLESS_US = 120 * US
 WAITED_US = 600 * US
 DAY_US = 86_400 * US
 PLACES = ("tracks/", "originals/", f"sealed/{ID_PHOTO}")
-ORIGINALS = "originals/"
+ORIGINALS, TRACKS = "originals/", "tracks/"
 MAX_NAME = 1200  # A key of the store has at most 1024 bytes, the id of an unfinished upload comes behind it.
 LIVE = [state.value for state in ImportState if state not in ENDED]
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -252,7 +253,10 @@ class MediaDoctor(MediaDoctorServiceServicer):
         if any(record.state not in ENDED for record, _ in records):
             return "IMPORT_GOES_ON"
         needed = {ref.key for record, _ in records for ref in objects_of(record)}
-        return "OBJECT_NEEDED" if key in needed else ""
+        # A track with an index is a call's: nothing of a call is ever removed.
+        index = cmaf.track_prefix(tenant, session_id, place.removeprefix(TRACKS).partition("/")[0]) + INDEX
+        of_call = place.startswith(TRACKS) and await self.reader.store.head(index) is not None
+        return "OBJECT_NEEDED" if key in needed or of_call else ""
 
 
 def is_name(subject: str) -> bool:

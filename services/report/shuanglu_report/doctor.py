@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from google.protobuf.message import DecodeError
 from typing_extensions import override
 
+from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.ops.v1 import doctor_service_pb2 as pb
 from shuanglu.ops.v1.doctor_service_pb2_grpc import ReportDoctorServiceServicer
@@ -138,15 +139,21 @@ class ReportDoctor(ReportDoctorServiceServicer):
         whole = track.stored.track
         # A call has no file that it came from.
         refs = [whole.init, *([whole.original] if whole.HasField("original") else [])]
+        index = [] if whole.HasField("original") else [ObjectRef(key=index_key(whole.init.key))]
         refs += [segment.object for segment in track.stored.segments]
         holding = pb.Holding(
             session_id=track.session_id,
             kind=pb.HOLDING_KIND_TRACK,
             id=track.stored.track.track_id,
             changed_at_us=track.told_at_us,
-            objects=named(refs),
+            objects=named([*refs, *index]),
         )
         return holding, await self.reader.examine(tenant, track.session_id, refs) if deep else []
+
+
+def index_key(init_key: str) -> str:
+    """Where the recorder keeps the list of a live track's segments: beside its init segment."""
+    return init_key.rpartition("/")[0] + "/track.binpb"
 
 
 def doubles(session_id: str, rows: Sequence[ReportRow]) -> list[Ailment]:

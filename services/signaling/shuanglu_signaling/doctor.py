@@ -15,7 +15,7 @@ from shuanglu_common.database import Database
 from shuanglu_common.doctor import DatabaseDoctor, RemedyUnknown, ailment_message, checked, in_key_order, session_pages
 from shuanglu_common.sealing import SealBroken, Sealer
 from shuanglu_signaling.rows import CUSTOMER
-from shuanglu_signaling.tables import ORDERS, SESSIONS
+from shuanglu_signaling.tables import CALLS, ORDERS, SESSIONS
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -40,10 +40,13 @@ class SignalingDoctor(SignalingDoctorServiceServicer):
             for ailment in await self.common.examine(tenant, at_rest=wanted.at_rest):
                 yield pb.ExamineSessionsResponse(ailment=ailment_message(ailment))
         async for page in session_pages(self.database, [SESSIONS.c.session_id], tenant, wanted.session_id):
+            calls = await self._calls(tenant, page)
             for holding, ailments in await self._sessions(tenant, page, deep=wanted.deep):
                 for ailment in ailments:
                     yield pb.ExamineSessionsResponse(ailment=ailment_message(ailment))
                 yield pb.ExamineSessionsResponse(holding=holding)
+                if call := calls.get(holding.session_id):
+                    yield pb.ExamineSessionsResponse(holding=call)
 
     async def MendSessions(  # noqa: N802 - the contract's name
         self,
@@ -93,6 +96,23 @@ class SignalingDoctor(SignalingDoctorServiceServicer):
                 (holding, self._ailments(tenant, row.session_id, row.order_id, row.customer_sealed, deep=deep))
             )
         return found
+
+    async def _calls(self, tenant: str, session_ids: list[str]) -> dict[str, pb.Holding]:
+        """The calls of the sessions: what is in the store may be theirs."""
+        query = select(CALLS.c.session_id, CALLS.c.state, CALLS.c.updated_at_us).where(
+            CALLS.c.tenant == tenant, CALLS.c.session_id.in_(session_ids)
+        )
+        async with self.database.transaction() as connection:
+            rows = (await connection.execute(query)).all()
+        return {
+            row.session_id: pb.Holding(
+                session_id=row.session_id,
+                kind=pb.HOLDING_KIND_CALL,
+                state=row.state,
+                changed_at_us=row.updated_at_us,
+            )
+            for row in rows
+        }
 
     def _ailments(
         self, tenant: str, session_id: str, order_id: str, customer: bytes | None, *, deep: bool

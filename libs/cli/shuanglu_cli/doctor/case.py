@@ -4,7 +4,7 @@ Rows are judged a minute after their last change, objects an hour after they wer
 progress. A stack at rest has no such excuse.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,16 +36,17 @@ class Kind(StrEnum):
     VERDICT = "verdict"
     REPORT = "report"
     TRACK = "track"
+    CALL = "call"
 
 
 # Who writes below `<tenant>/<session_id>/`. What stands elsewhere was written by nobody of ours.
 PLACES: dict[str, tuple[Kind, ...]] = {
-    "tracks/": (Kind.IMPORT,),
+    "tracks/": (Kind.IMPORT, Kind.CALL),
     "originals/": (Kind.IMPORT,),
-    "sealed/id-photo": (Kind.IMPORT,),
-    "sealed/templates/": (Kind.IMPORT,),
-    "sealed/transcripts/": (Kind.IMPORT,),
-    "sealed/windows/": (Kind.IMPORT,),
+    "sealed/id-photo": (Kind.IMPORT, Kind.CALL),
+    "sealed/templates/": (Kind.IMPORT, Kind.CALL),
+    "sealed/transcripts/": (Kind.IMPORT, Kind.CALL),
+    "sealed/windows/": (Kind.IMPORT, Kind.CALL),
     "sealed/results/": (Kind.VERDICT, Kind.FOLD, Kind.REPORT),
     "sealed/observations/": (Kind.VERDICT, Kind.FOLD, Kind.REPORT),
     "sealed/folds/": (Kind.FOLD,),
@@ -58,6 +59,7 @@ TELLS = {
     Kind.VERDICT: Part.QUALITY,
     Kind.REPORT: Part.REPORT,
     Kind.TRACK: Part.REPORT,
+    Kind.CALL: Part.SIGNALING,
 }
 WITHOUT_SESSION = {
     Kind.IMPORT: Code.IMPORT_WITHOUT_SESSION,
@@ -68,6 +70,7 @@ WITHOUT_SESSION = {
 }
 IN_WORK = frozenset({"ACCEPTED", "STORING"})
 STORED = "STORED"
+ENDED = "ENDED"
 INIT = "/init.mp4"
 HAVE_RECORDING = frozenset({"RECORDING", "INSPECTING", "REPORTED"})
 COMPLETE = frozenset({"INSPECTING", "REPORTED"})
@@ -141,9 +144,9 @@ def ailments(case: Case, now: Circumstances) -> Iterator[Ailment]:
 def _orphaned_rows(case: Case, now: Circumstances) -> Iterator[Ailment]:
     """Rows of a session that does not exist."""
     if Part.SIGNALING in now.answered and not case.of(Kind.SESSION):
-        for each in case.held:
+        for each in (one for one in case.held if one.kind in WITHOUT_SESSION):
             yield Ailment(WITHOUT_SESSION[each.kind], case.session_id, each.id, each.state)
-    elif Part.MEDIA in now.answered and not case.of(Kind.IMPORT):
+    elif Part.MEDIA in now.answered and not case.of(Kind.IMPORT) and not case.of(Kind.CALL):
         for each in case.of(Kind.TRACK):
             yield Ailment(Code.TRACK_WITHOUT_IMPORT, case.session_id, each.id)
 
@@ -153,7 +156,7 @@ def _recording(case: Case, now: Circumstances) -> Iterator[Ailment]:
     for session in case.of(Kind.SESSION):
         states = {each.state for each in case.of(Kind.IMPORT)}
         if Part.MEDIA in now.answered:
-            if session.state in HAVE_RECORDING and not states:
+            if session.state in HAVE_RECORDING and not states and not case.of(Kind.CALL):
                 yield Ailment(Code.SESSION_WITHOUT_IMPORT, case.session_id, "", session.state)
             elif behind := _behind(session.state, states):
                 yield Ailment(Code.SESSION_BEHIND, case.session_id, "", behind)
@@ -185,6 +188,7 @@ def _inspection(case: Case, now: Circumstances) -> Iterator[Ailment]:
             due = now.older(each.changed_at_us, STEP_SETTLES_US) and each.changed_at_us > now.verdicts_from_us
             if each.state == STORED and not begun and due:
                 yield Ailment(Code.SESSION_WITHOUT_VERDICT, case.session_id, each.id, "quality knows nothing of it")
+        yield from _unjudged_calls(() if begun else case.of(Kind.CALL), case, now)
         for each in reports:
             if not verdicts and each.changed_at_us > now.verdicts_from_us:
                 yield Ailment(Code.REPORT_WITHOUT_VERDICT, case.session_id, each.id)
@@ -194,6 +198,15 @@ def _inspection(case: Case, now: Circumstances) -> Iterator[Ailment]:
         for each in verdicts:
             if now.older(each.changed_at_us, STEP_SETTLES_US):
                 yield Ailment(Code.VERDICT_WITHOUT_REPORT, case.session_id, "", each.state)
+
+
+def _unjudged_calls(calls: Iterable[Held], case: Case, now: Circumstances) -> Iterator[Ailment]:
+    """Calls that are over, of which something was recorded, and that quality knows nothing of."""
+    recorded = any(each.state in HAVE_RECORDING for each in case.of(Kind.SESSION))
+    for each in calls:
+        due = now.older(each.changed_at_us, STEP_SETTLES_US) and each.changed_at_us > now.verdicts_from_us
+        if each.state == ENDED and recorded and due:
+            yield Ailment(Code.SESSION_WITHOUT_VERDICT, case.session_id, "", "quality knows nothing of the call")
 
 
 def _tracks(case: Case, now: Circumstances) -> Iterator[Ailment]:
@@ -223,8 +236,12 @@ def _objects(case: Case, now: Circumstances) -> Iterator[Ailment]:
 
 
 def _named(case: Case, now: Circumstances) -> dict[str, tuple[int, Kind]]:
-    """Keys with size and who names them. A track counts with its stored import: another's are removed again."""
-    stored = any(each.state == STORED for each in case.of(Kind.IMPORT)) or Part.MEDIA not in now.answered
+    """Keys with size and who names them. A track counts with its stored import: another's are removed again.
+
+    Of a call nothing is ever removed.
+    """
+    imported = any(each.state == STORED for each in case.of(Kind.IMPORT))
+    stored = imported or bool(case.of(Kind.CALL)) or Part.MEDIA not in now.answered
     found: dict[str, tuple[int, Kind]] = {}
     for held in case.held:
         if held.kind is Kind.TRACK and not stored:

@@ -34,6 +34,7 @@ KINDS = {
     pb.HOLDING_KIND_VERDICT: Kind.VERDICT,
     pb.HOLDING_KIND_REPORT: Kind.REPORT,
     pb.HOLDING_KIND_TRACK: Kind.TRACK,
+    pb.HOLDING_KIND_CALL: Kind.CALL,
 }
 Progress = Callable[[int, int], None]
 
