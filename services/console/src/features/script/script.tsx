@@ -80,14 +80,13 @@ function Row(props: {
           </button>
         )}
       </div>
-      {step.kind !== 'done' && <Reading step={step} />}
+      {(step.kind === 'running' || (step.kind === 'open' && step.next)) && <Reading step={step} />}
     </li>
   )
 }
 
 function Reading(props: { readonly step: Step }) {
   const { text, readBy } = props.step.node
-  if (props.step.kind !== 'running' && !text) return null
   const reader = readBy === ParticipantRole.AGENT ? say('readByYou') : say('readBy', { who: say(ROLE[readBy]) })
   return (
     <div class="reading">

@@ -1,0 +1,88 @@
+"""A call to be held in browsers: what the bank's app does before, and what people do on the pages."""
+
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from shuanglu.session.v1.call_service_pb2 import CreateInvitationRequest
+from shuanglu_caller.booking import book
+from shuanglu_stack import EmbeddedStack
+from shuanglu_stack.sampling import Client, as_another_order, sample_recording
+from tests.integration.console.browser import PATIENCE_MS
+from tests.integration.console.media import SAMPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Booth:
+    """One session of a stack."""
+
+    stack: EmbeddedStack
+    client: Client
+    session_id: str
+
+    def link(self, participant_id: str) -> str:
+        """What a person opens."""
+        request = CreateInvitationRequest(session_id=self.session_id, participant_id=participant_id)
+        invitation = self.client.gateway.call(self.client.gateway.calls.CreateInvitation, request).invitation
+        return f"{self.stack.gateway_url}{invitation.link}"
+
+
+def open_booth(stack: EmbeddedStack, client: Client) -> Booth:
+    """A session of the sample's order, with its ID photo."""
+    return Booth(stack, client, book(client.gateway, client.door, as_another_order(sample_recording(SAMPLE))))
+
+
+def screen(page: Page, name: str, timeout_ms: int = PATIENCE_MS) -> None:
+    """Wait for a screen by its name."""
+    expect(page.locator(f'[data-screen="{name}"]')).to_be_visible(timeout=timeout_ms)
+
+
+def enter_as_customer(page: Page, link: str) -> None:
+    """Consent, check, join."""
+    page.goto(link)
+    screen(page, "consent")
+    page.get_by_role("button").last.click()
+    screen(page, "check")
+    page.get_by_role("button").last.click()
+    screen(page, "call")
+
+
+def enter_as_agent(page: Page, link: str) -> None:
+    """Check, join."""
+    page.goto(link)
+    screen(page, "check")
+    page.get_by_role("button").last.click()
+    screen(page, "agent-call")
+
+
+def sees(page: Page, participant_id: str, timeout_ms: int = PATIENCE_MS) -> None:
+    """Wait until the other one's picture moves, not only until it should."""
+    tile = page.locator(f'[data-person="{participant_id}"][data-shown="true"]')
+    expect(tile).to_be_visible(timeout=timeout_ms)
+    page.wait_for_function(
+        """id => {
+          const video = document.querySelector(`[data-person="${id}"] video`)
+          if (!video || video.readyState < 2) return false
+          window.seenFrames ??= {}
+          const quality = video.getVideoPlaybackQuality().totalVideoFrames
+          const before = window.seenFrames[id] ?? quality
+          window.seenFrames[id] ??= quality
+          return quality > before + 5
+        }""",
+        arg=participant_id,
+        timeout=timeout_ms,
+    )
+
+
+def proven(page: Page, timeout_ms: int = PATIENCE_MS) -> None:
+    """Wait until the lamp is lit, which is when the recorder says so."""
+    expect(page.locator('.lamp[data-proof="PROVEN"]')).to_be_visible(timeout=timeout_ms)
+
+
+def perform(page: Page, node_id: str) -> None:
+    """Start a node and finish it, as the agent."""
+    row = page.locator(f'[data-node="{node_id}"][data-state]')
+    row.get_by_role("button").click()
+    expect(row).to_have_attribute("data-state", "running")
+    row.get_by_role("button").click()
+    expect(row).to_have_attribute("data-state", "done")
