@@ -32,6 +32,15 @@ def test_what_a_mark_leaves_over_keeps_its_cause():
     assert found == [Gap(10_000, 15_000, Cause.AWAY), Gap(15_000, 20_000, Cause.LOST)]
 
 
+def test_our_own_fault_is_noticed_late_and_takes_what_nobody_else_explains():
+    marks = [Mark(Cause.RECORDER, 13_000, 19_800)]
+    assert explained([HOLE], marks) == [Gap(10_000, 20_000, Cause.RECORDER)]
+    marks.append(Mark(Cause.AWAY, 10_000, 13_000))
+    assert explained([HOLE], marks) == [Gap(10_000, 13_000, Cause.AWAY), Gap(13_000, 20_000, Cause.RECORDER)]
+    late = [Mark(Cause.RECORDER, 16_000, 19_800)]
+    assert explained([HOLE], late) == [Gap(10_000, 16_000, Cause.LOST), Gap(16_000, 20_000, Cause.RECORDER)]
+
+
 def test_our_own_fault_is_never_hidden_behind_another():
     found = explained([HOLE], [Mark(Cause.MUTED, 0, 30_000), Mark(Cause.RECORDER, 12_000, 18_000)])
     assert [gap.cause for gap in found if gap.start_ms == 12_000] == [Cause.RECORDER]

@@ -1,7 +1,7 @@
 """Why a live track has no media where it has none: what the call knows, laid over what the packets say."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from shuanglu_media_ingest.domain.gaps import Cause, Gap, bounded
@@ -10,6 +10,8 @@ from shuanglu_media_ingest.domain.timeline import GAP_MS
 
 # Marks are noted when a message arrives, packets when they stop: they miss each other by so much.
 NEAR_MS = 1000
+# The call desk hears of a dead media server late, and what that one had not yet written is gone as well.
+OURS_NEAR_MS = 5000
 # Of several reasons for the same moment the first one counts. Our own fault is never hidden behind another.
 _RANK = (Cause.RECORDER, Cause.AWAY, Cause.HELD, Cause.MUTED)
 # A page that switches off may send silence and black pictures all the same: there is nothing to examine in them.
@@ -59,7 +61,7 @@ def explained(holes: Sequence[Gap], marks: Sequence[Mark]) -> list[Gap]:
         {edge for gap in (*holes, *blank) for edge in (gap.start_ms, gap.end_ms)}
         | {edge for each in stretched.values() for mark in each for edge in (mark.start_ms, mark.end_ms)}
     )
-    found: list[Gap] = []
+    parts: list[_Part] = []
     for start_ms, end_ms in pairwise(edges):
         causes = {gap.cause for gap in blank if gap.start_ms <= start_ms and end_ms <= gap.end_ms}
         own: Cause | None = None
@@ -67,14 +69,45 @@ def explained(holes: Sequence[Gap], marks: Sequence[Mark]) -> list[Gap]:
             if hole.start_ms <= start_ms and end_ms <= hole.end_ms:
                 own = hole.cause
                 causes |= {mark.cause for mark in snapped if mark.start_ms <= start_ms and end_ms <= mark.end_ms}
-        cause = next((each for each in _RANK if each in causes), own)
+        marked = next((each for each in _RANK if each in causes), None)
+        if marked or own:
+            parts.append(_Part(start_ms, end_ms, marked, own))
+    return bounded(_joined(_widened(parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    start_ms: int
+    end_ms: int
+    marked: Cause | None  # what a mark says
+    own: Cause | None  # what the packets say, if it lies in a hole
+
+
+def _widened(parts: Sequence[_Part]) -> list[_Part]:
+    """What nobody explains right before or behind our own fault, in the same hole, is our fault too."""
+    wide = list(parts)
+    for number, part in enumerate(parts):
+        near = [each for each in (*parts[max(0, number - 1) : number], *parts[number + 1 : number + 2]) if each.own]
+        touching = any(
+            each.marked is Cause.RECORDER and part.start_ms <= each.end_ms and each.start_ms <= part.end_ms
+            for each in near
+        )
+        if part.marked is None and touching and part.end_ms - part.start_ms <= OURS_NEAR_MS:
+            wide[number] = replace(part, marked=Cause.RECORDER)
+    return wide
+
+
+def _joined(parts: Iterable[_Part]) -> list[Gap]:
+    found: list[Gap] = []
+    for part in parts:
+        cause = part.marked or part.own
         if cause is None:
             continue
-        if found and found[-1].end_ms == start_ms and found[-1].cause is cause:
-            found[-1] = Gap(found[-1].start_ms, end_ms, cause)
+        if found and found[-1].end_ms == part.start_ms and found[-1].cause is cause:
+            found[-1] = Gap(found[-1].start_ms, part.end_ms, cause)
         else:
-            found.append(Gap(start_ms, end_ms, cause))
-    return bounded(found)
+            found.append(Gap(part.start_ms, part.end_ms, cause))
+    return found
 
 
 def _snapped(mark: Mark, hole: Gap) -> Mark:
