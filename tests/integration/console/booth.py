@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
+from tests.integration.console.browser import PATIENCE_MS
+from tests.integration.console.media import SAMPLE
 
 from shuanglu.session.v1.call_service_pb2 import CreateInvitationRequest
 from shuanglu_caller.booking import book
 from shuanglu_stack import EmbeddedStack
 from shuanglu_stack.sampling import Client, as_another_order, sample_recording
-from tests.integration.console.browser import PATIENCE_MS
-from tests.integration.console.media import SAMPLE
 
 
 @dataclass(frozen=True, slots=True)

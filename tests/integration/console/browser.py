@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
-
 from tests.integration.console.media import ROOT, Devices, devices_of
 
 EXECUTABLE = "/usr/bin/chromium"

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from shuanglu_stack import EmbeddedStack, StackOptions
-from shuanglu_stack.sampling import Client, client_of
 from tests.integration.console.booth import Booth, open_booth
 from tests.integration.console.browser import Browsers, browsers
 from tests.integration.console.media import ROOT
+
+from shuanglu_stack import EmbeddedStack, StackOptions
+from shuanglu_stack.sampling import Client, client_of
 
 
 @pytest.fixture(scope="package")

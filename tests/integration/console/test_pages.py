@@ -1,10 +1,7 @@
-"""What people see on the pages of a call when things go wrong, and when they go well; on the real stack, in Chromium."""
+"""What people see on the pages of a call, when things go well and when they go wrong; real stack, real Chromium."""
 
 import pytest
 from playwright.sync_api import Page, expect
-
-from shuanglu.session.v1.call_service_pb2 import EndCallRequest
-from shuanglu_stack import EmbeddedStack
 from tests.integration.console.booth import (
     Booth,
     enter_as_agent,
@@ -15,6 +12,9 @@ from tests.integration.console.booth import (
     sees,
 )
 from tests.integration.console.browser import Browsers, shoot
+
+from shuanglu.session.v1.call_service_pb2 import EndCallRequest
+from shuanglu_stack import EmbeddedStack
 
 
 def test_two_pages_hold_a_call_and_perform_its_nodes(booth: Booth, people: Browsers) -> None:
