@@ -57,6 +57,25 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
 
 
 @pytest.fixture(scope="session")
+def call_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """What calls need, and two of what may die: signaling, and media nodes."""
+    options = StackOptions(
+        data_dir=tmp_path_factory.mktemp("calls"),
+        root=ROOT,
+        services=("signaling", "media-ingest", "media-ingest-live", "quality"),
+        replicas={"signaling": 2, "media-ingest-live": 2},
+        gateway={
+            "requests_per_10s": 1_000_000,
+            "requests_per_s": 1_000_000,
+            "accepts_per_10s": 1_000_000,
+            "cors_origins": ["https://pages.bank.example"],
+        },
+    )
+    with EmbeddedStack(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def client(stack: EmbeddedStack) -> Iterator[Client]:
     """A developer of tenant `demo`."""
     with client_of(stack) as caller:
