@@ -34,6 +34,6 @@ case $command in
   look) ask GET "/v1/sessions/$2/call" ;;
   start | finish) ask POST "/v1/sessions/$2/nodes/$3:$command" '{}' ;;
   end) ask POST "/v1/sessions/$2/call:end" '{}' ;;
-  report) ask GET "/v1/sessions/$2/report" | field "['report']['result']['outcome']" ;;
+  report) ask GET "/v1/sessions/$2/report" | field "['report']['verdict']" ;;
   *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
