@@ -8,16 +8,18 @@ from concurrent.futures import ProcessPoolExecutor
 from figures import Figure
 from live.calls import callers, invited, place_of, stack_for_calls
 from live.sizes import Sizes
+from shuanglu.session.v1.call_pb2 import CallView
 from shuanglu_caller.desk import Place, Seat
 from shuanglu_caller.film import Film, marked_film
-from shuanglu_caller.participant import Manner, Participant
+from shuanglu_caller.participant import OVER, Manner, Participant
 from shuanglu_caller.reels import Projector
-from shuanglu_stack.remote_scene import all_live
 from shuanglu_stack.sampling import Client
 from shuanglu_stack.stack import EmbeddedStack
 
 NEAR_MOST_S = 1.5
 TIMEOUT_S = 40.0
+# A browser answers a request for a key frame at once; a film has to have them often.
+KEY_EVERY = 2
 
 
 def wait_for_customer(place: Place, seat: Seat, film: Film) -> float:
@@ -31,7 +33,7 @@ async def _agent(place: Place, seat: Seat, film: Film) -> float:
     async with Participant(place, seat, film, projector, Manner()) as agent:
         await agent.sees("customer", TIMEOUT_S)
         saw_s = time.monotonic()
-        await agent.until(all_live, TIMEOUT_S)
+        await agent.until(customer_saw, TIMEOUT_S)
         await agent.desk.end(seat.session_id)
     return saw_s
 
@@ -50,16 +52,21 @@ async def _customer(place: Place, seat: Seat, film: Film) -> tuple[float, float]
     async with customer:
         await customer.sees("agent", TIMEOUT_S)
         saw_s = time.monotonic()
-        # Stay until the agent, who sees later, ends the call.
-        await asyncio.sleep(2)
+        await customer.mute("audio", muted=True)
+        await customer.until(lambda view: view.state in OVER, TIMEOUT_S)
     return clicked_s, saw_s
+
+
+def customer_saw(view: CallView) -> bool:
+    """The customer tells by muting the sound."""
+    return any(one.audio_muted for one in view.participants)
 
 
 def joins(
     stack: EmbeddedStack, client: Client, count: int, near: ProcessPoolExecutor, customers: ProcessPoolExecutor
 ) -> list[float]:
     """Seconds of each call, one after the other."""
-    film, place, found = marked_film(), place_of(stack), []
+    film, place, found = marked_film(key_every=KEY_EVERY), place_of(stack), []
     for seats in invited(stack, client, count):
         waiting = near.submit(wait_for_customer, place, seats["agent"], film)
         time.sleep(1.5)

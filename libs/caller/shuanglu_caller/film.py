@@ -138,16 +138,26 @@ MARKED_RATE = 15
 
 
 @lru_cache(maxsize=2)
-def marked_film(rate: int = MARKED_RATE) -> Film:
-    """Four seconds to repeat: each second begins with a white flash and a beep of 0.2 s, exactly together."""
-    return Film(video_reel(list(_flashes(rate))), audio_reel(opus_packets(_beeps())))
+def marked_film(rate: int = MARKED_RATE, key_every: int = MARKED_RATE) -> Film:
+    """Four seconds to repeat: each second begins with a white flash and a beep of 0.2 s, exactly together.
+
+    `key_every`: pictures from key frame to key frame; with few of them a watcher waits no longer than with an encoder
+    that answers requests for key frames.
+    """
+    return Film(video_reel(list(_flashes(rate, key_every))), audio_reel(opus_packets(_beeps())))
 
 
-def _flashes(rate: int) -> Iterator[tuple[Fraction, bool, bytes]]:
+def _flashes(rate: int, key_every: int) -> Iterator[tuple[Fraction, bool, bytes]]:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 320, 240, "yuv420p"
     encoder.framerate, encoder.time_base = Fraction(rate), Fraction(1, rate)
-    encoder.options = {"preset": "veryfast", "tune": "zerolatency", "g": str(rate), "bf": "0", "profile": "baseline"}
+    encoder.options = {
+        "preset": "veryfast",
+        "tune": "zerolatency",
+        "g": str(key_every),
+        "bf": "0",
+        "profile": "baseline",
+    }
     noise = np.random.default_rng(1).integers(0, 40, (240, 320, 3), dtype=np.uint8)
     for number in range(MARKED_S * rate):
         bright = number % rate < FLASH_S * rate
