@@ -267,7 +267,7 @@ async def connect(settings: ServiceSettings, client: Client) -> None:
         settings.nats_url,
         user_credentials=str(credentials) if credentials else None,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=0.5,  # type: ignore[arg-type] - seconds; only its annotation says int
+        reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; only the annotation says int
         connect_timeout=3,
         ping_interval=10,
         max_outstanding_pings=2,

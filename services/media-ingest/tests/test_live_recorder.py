@@ -12,8 +12,10 @@ from shuanglu.media.v1.track_pb2 import GapCause
 from shuanglu_common.cmaf import track_prefix
 from shuanglu_media_ingest.domain.survey import Medium
 from shuanglu_media_ingest.errors import RecorderFull, RecordingClosed, RecordingNotFound, SpoolFull
+from shuanglu_media_ingest.live.photo import IdPhotos
 from shuanglu_media_ingest.live.proof import Proof, recording_message
 from shuanglu_media_ingest.live.session import Phase
+from shuanglu_media_ingest.live.tail import Pace
 
 SECOND_US = 1_000_000
 CUSTOMER_SOUND, CUSTOMER_PICTURE = "customer~1-audio-0.mjr", "customer~1-video-1.mjr"
@@ -246,6 +248,34 @@ async def test_a_participant_who_comes_back_goes_on_in_the_same_track_behind_a_g
         assert track.track.end_ms == pytest.approx(22_000, abs=1)
 
 
+@pytest.mark.parametrize("step_us", [3600 * SECOND_US, -7 * 24 * 3600 * SECOND_US])
+async def test_a_wall_clock_that_is_set_during_the_call_shifts_nothing(tmp_path: Path, step_us: int):
+    async with Rig(tmp_path) as rig:
+        await rig.open()
+        rig.write(CUSTOMER_PICTURE, picture_file(6))
+        await rig.until(lambda: rig.recording.record.track("customer-video").stored >= 2)
+        # The recorder's clock is behind the wall clock by the step, as after setting the wall clock forward.
+        rig.recorder.means.clock.offset_us -= step_us
+        rig.write("customer~2-video-1.mjr", picture_file(6, ORIGIN_US + 16 * SECOND_US + step_us))
+        await rig.until(lambda: rig.recording.record.track("customer-video").stored >= 5)
+        await rig.close()
+        await rig.until_complete()
+        (track,) = (event.payload for event in rig.bus.told(TrackStored))
+        assert (track.gaps[0].start_ms, track.gaps[0].end_ms) == pytest.approx((6000, 16_000), abs=1)
+
+
+async def test_a_media_server_that_never_stops_writing_holds_no_recording_up(tmp_path: Path):
+    rig = Rig(tmp_path)
+    rig.pace = Pace(quiet_s=60, settle_s=0.05, seal_s=0.3)
+    async with rig:
+        await rig.open()
+        rig.write(CUSTOMER_SOUND, sound_file(6))
+        await rig.close()
+        await rig.until_complete()
+        (whole,) = (event.payload for event in rig.bus.told(RecordingCompleted))
+        assert whole.duration_ms == pytest.approx(6000, abs=1)
+
+
 async def test_what_is_written_to_a_file_after_its_end_was_noted_changes_nothing(tmp_path: Path):
     async with Rig(tmp_path) as rig:
         await rig.open()
@@ -362,3 +392,7 @@ async def test_an_id_photo_that_is_sealed_during_the_call_travels_with_later_seg
         assert whole.has_id_photo
         photo = rig.bus.told(SegmentStored)[0].payload.id_photo
         assert (photo.size_bytes, photo.sealed) == (6, True)
+        rig.store.objects[f"{TENANT}/{SESSION}/sealed/id-photo"] = b"another"
+        newest = await IdPhotos(rig.store).find(TENANT, SESSION, photo)
+        assert newest is not None
+        assert newest.size_bytes == 7

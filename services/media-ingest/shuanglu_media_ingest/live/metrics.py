@@ -15,7 +15,7 @@ CONFIRM_SECONDS = Histogram(
     "shuanglu_media_ingest_live_confirm_seconds",
     "From the arrival of a segment's first packet to the store's confirmation.",
     ["medium"],
-    buckets=(0.5, 1, 1.5, 2, 2.5, 3, 4, 6, 10, 30, 120, 600),
+    buckets=(0.5, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 4, 6, 10, 30, 120, 600),
 )
 STORE_FAILURES = Counter("shuanglu_media_ingest_live_store_failures_total", "Attempts to store that failed.")
 BUS_FAILURES = Counter("shuanglu_media_ingest_live_bus_failures_total", "Attempts to tell the bus that failed.")

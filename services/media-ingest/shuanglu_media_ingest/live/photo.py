@@ -15,11 +15,14 @@ class IdPhotos:
         """`store` holds the sealed objects."""
         self._store = store
 
-    async def find(self, tenant: str, session_id: str) -> ObjectRef | None:
-        """None if there is none. Raises StoreUnavailable."""
+    async def find(self, tenant: str, session_id: str, known: ObjectRef | None = None) -> ObjectRef | None:
+        """None if there is none; `known` if one of its size is still there. Raises StoreUnavailable."""
         key = SealedStore.key(tenant, session_id, NAME)
-        if await self._store.head(key) is None:
+        size_bytes = await self._store.head(key)
+        if size_bytes is None:
             return None
+        if known is not None and known.size_bytes == size_bytes:
+            return known
         try:
             data = await self._store.read(key)
         except ObjectMissing:

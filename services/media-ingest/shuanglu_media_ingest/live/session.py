@@ -71,6 +71,8 @@ class LiveRecording:
         self._sizes: dict[MediaFile, int] = {}
         self._changed_at = time.monotonic()
         self._first_seen_at: float | None = None
+        self._closed_at: float | None = None
+        self._sealed = False
 
     def load(self) -> None:
         """What was before a restart. Raises OSError."""
@@ -96,7 +98,7 @@ class LiveRecording:
         if self.phase in (Phase.COMPLETE, Phase.EMPTY):
             return False
         self._look()
-        sealed = self.close is not None and time.monotonic() - self._changed_at >= self.means.pace.quiet_s
+        sealed = self._is_sealed()
         if self.record.origin_us is None and not await self._begin(sealed=sealed):
             if sealed:
                 self._beside("completing", self._complete)
@@ -117,6 +119,14 @@ class LiveRecording:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _is_sealed(self) -> bool:
+        """Whether nothing more counts: the call has ended, and the media server has written out what it had."""
+        if self.close is not None and not self._sealed:
+            now, pace = time.monotonic(), self.means.pace
+            self._closed_at = self._closed_at or now
+            self._sealed = now - self._changed_at >= pace.quiet_s or now - self._closed_at >= pace.seal_s
+        return self._sealed
 
     def _look(self) -> None:
         now_us = self.means.clock.now_us()

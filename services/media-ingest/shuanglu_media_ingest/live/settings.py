@@ -17,7 +17,7 @@ class LiveSettings(ServiceSettings):
     live_segment_ms: int = Field(
         default=2000, ge=500, le=10_000, description="Length of a segment in ms, ended at the next key frame."
     )
-    live_poll_ms: int = Field(default=200, ge=20, le=2000, description="Pause in ms between looks at the spool.")
+    live_poll_ms: int = Field(default=100, ge=20, le=2000, description="Pause in ms between looks at the spool.")
     live_spool_keep_s: float = Field(
         default=3600, ge=0, description="Seconds that a session's spool is kept after all of it is stored and told."
     )

@@ -68,6 +68,8 @@ class Pace:
 
     # A file that another one of its track follows, or whose call has ended, is at its end when it stands still.
     quiet_s: float = 2.0
+    # A media server that goes on writing after the call has ended is not waited for longer.
+    seal_s: float = 30.0
     # Files of one participant appear one after the other, as their buffers fill: the earliest begins the timeline.
     settle_s: float = 1.2
 

@@ -61,12 +61,12 @@ class Telling:
             else:
                 return
 
-    async def find_photo(self) -> ObjectRef | None:
-        """The customer's ID photo, looked for now; waits until the store answers."""
+    async def find_photo(self, known: ObjectRef | None = None) -> ObjectRef | None:
+        """The customer's ID photo, looked for now; waits until the store answers. `known`: see IdPhotos."""
         pauses = Pauses()
         while True:
             try:
-                self.photo = await self.photos.find(self.folder.tenant, self.folder.session_id)
+                self.photo = await self.photos.find(self.folder.tenant, self.folder.session_id, known)
             except DependencyError as error:
                 log.warning("live.store_waits", error=error)
                 await pauses.wait()
@@ -75,6 +75,6 @@ class Telling:
                 return self.photo
 
     async def _look_for_photo(self) -> None:
-        """Before the first segment, and now and then while there is none."""
-        if self._looked_at is None or (self.photo is None and time.monotonic() - self._looked_at > PHOTO_EVERY_S):
-            await self.find_photo()
+        """Before the first segment, and now and then: it may come during the call, and the newest counts."""
+        if self._looked_at is None or time.monotonic() - self._looked_at > PHOTO_EVERY_S:
+            await self.find_photo(self.photo)
