@@ -109,17 +109,20 @@ def encoded(
     hole: tuple[float, float] | None = None,
     lost_every: int = 0,
     segment_ms: int = 2000,
+    layout: str = "mono",
 ) -> Cmaf:
     """48 kHz mono samples as a track; of `hole` (start, end in seconds) and of lost packets nothing is there."""
     target = io.BytesIO()
     options = {**FRAGMENTED, "frag_duration": str(segment_ms * 1000)}
     with av.open(target, "w", format="mp4", options=options) as output:
-        stream = output.add_stream(codec, rate=RATE, layout="mono")
-        resampler = av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=RATE)
+        stream = output.add_stream(codec, rate=RATE, layout=layout)
+        resampler = av.AudioResampler(format=stream.codec_context.format.name, layout=layout, rate=RATE)
         size = 960 if codec == "libopus" else 1024
-        packets = []
+        packets, channels = [], 2 if layout == "stereo" else 1
         for at in range(0, len(sound) - size + 1, size):
-            frame = av.AudioFrame.from_ndarray(sound[None, at : at + size], format="fltp", layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                np.vstack([sound[at : at + size]] * channels), format="fltp", layout=layout
+            )
             frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
             packets += [packet for ready in resampler.resample(frame) for packet in stream.encode(ready)]
         for number, packet in enumerate((*packets, *stream.encode(None)), start=1):

@@ -59,6 +59,13 @@ def test_a_hole_is_silence_and_nothing_after_it_is_shifted():
     assert rms(sound[int(5.2 * 16_000) : int(6.8 * 16_000)]) == pytest.approx(0.8 / np.sqrt(2), rel=0.05)
 
 
+@pytest.mark.parametrize("codec", ["aac", "libopus"])
+def test_a_voice_on_both_channels_is_as_loud_as_on_one(codec: str):
+    """Browsers' Opus is decoded as two channels with the same in both."""
+    alone, twice = (joined(read(encoded(tone(3, 300), codec, layout=layout))) for layout in ("mono", "stereo"))
+    assert rms(twice[3200:-3200]) == pytest.approx(rms(alone[3200:-3200]), rel=0.02)
+
+
 def test_packets_of_a_call_that_were_lost_shift_nothing():
     """Twenty seconds of Opus in segments of one second, each twentieth packet lost: the beeps stay where they were."""
     beeps = np.concatenate([np.concatenate((tone(0.5, 300, 0.8), tone(0.5, 300, 0))) for _ in range(20)])
