@@ -44,6 +44,7 @@ lint: setup ## Read-only checks: style, types, layers, contracts, file length
 	@$(BUF) build --exclude-source-info -o build/descriptors/contracts.binpb
 	@$(BUF) breaking build/descriptors/contracts.binpb --against protos/released.binpb --config '$(BREAKING)'
 	@$(PY) scripts/check_house.py
+	@scripts/console.sh check
 	@$(PY) scripts/api_docs.py --check
 
 fix: setup ## Mend style where a tool can
