@@ -4,13 +4,13 @@ Events are kept as they came (without what no rule reads), so that a snapshot re
 repeats it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError, Message
 
 from shuanglu.bus.v1.envelope_pb2 import DeadLetter, Envelope
-from shuanglu.common.v1.types_pb2 import TrackKind
+from shuanglu.common.v1.types_pb2 import ObjectRef, TrackKind
 from shuanglu.media.v1.media_events_pb2 import RecordingCompleted, SegmentStored, TrackStored
 from shuanglu.media.v1.track_pb2 import Segment, Track
 from shuanglu.observation.v1.observations_pb2 import FacesObserved, SpeechFound, SpeechTranscribed, WindowFound
@@ -69,6 +69,8 @@ class SessionFold:
     last_observation_at_us: int = 0
     verdict: VerdictReached | None = None
     announced: bool = False
+    parts: list[ObjectRef] = field(default_factory=list)
+    put_aside: set[str] = field(default_factory=set)
 
     def add(self, event: Event[Message]) -> bool:
         """Folds an event in; False if it is not for the fold or was there already."""
@@ -92,8 +94,8 @@ class SessionFold:
         kept = sorted((one for one in self.events.values() if one.schema in wanted), key=lambda one: one.event_id)
         return [FOLDED[one.schema].FromString(one.payload) for one in kept]
 
-    def envelopes(self) -> list[Envelope]:
-        """All events by id."""
+    def envelopes(self, without: Collection[str] = ()) -> list[Envelope]:
+        """Events by id: all, or all but some."""
         return [
             Envelope(
                 event_id=one.event_id,
@@ -104,7 +106,9 @@ class SessionFold:
                 schema=one.schema,
                 payload=one.payload,
             )
-            for one in sorted(self.events.values(), key=lambda one: one.event_id)
+            for one in sorted(
+                (one for one in self.events.values() if one.event_id not in without), key=lambda one: one.event_id
+            )
         ]
 
     def archived(self) -> list[Envelope]:
@@ -112,15 +116,23 @@ class SessionFold:
         return [envelope for envelope in self.envelopes() if envelope.schema in ARCHIVED]
 
     def snapshot(self) -> FoldSnapshot:
-        """What to keep. Once the verdict is known the events are in the archive."""
+        """What to keep: events that are not put aside. Once the verdict is known they are in the archive."""
+        if self.announced:
+            return FoldSnapshot(verdict=self.verdict, announced=True)
         if self.verdict is not None:
-            return FoldSnapshot(verdict=self.verdict, announced=self.announced)
-        return FoldSnapshot(events=self.envelopes())
+            return FoldSnapshot(verdict=self.verdict, parts=self.parts)
+        return FoldSnapshot(events=self.envelopes(self.put_aside), parts=self.parts)
+
+    def aside(self, part: ObjectRef) -> None:
+        """All events so far stand in the parts, the last of which is `part`: a save need not write them again."""
+        self.parts.append(part)
+        self.put_aside.update(self.events)
 
     def decide(self, verdict: VerdictReached) -> None:
         """The verdict is known; later events change nothing."""
         self.verdict = verdict
         self.events = {}
+        self.put_aside = set()
 
     def _note(self, payload: Message, at_us: int) -> None:
         if isinstance(payload, OBSERVATIONS):
@@ -175,12 +187,20 @@ class SessionFold:
                 self.ledger.give_up(window_key(dead.track_id, dead.window_index), reason)
 
 
-def restore(tenant: str, session_id: str, snapshot: FoldSnapshot) -> SessionFold:
-    """The fold that a snapshot was taken of. Raises DecodeError, KeyError for a damaged one."""
+def restore(tenant: str, session_id: str, snapshot: FoldSnapshot, parts: Iterable[FoldSnapshot] = ()) -> SessionFold:
+    """The fold that a snapshot was taken of; `parts` are those it names. Raises DecodeError, KeyError if damaged."""
     fold = SessionFold(tenant, session_id)
-    for envelope in snapshot.events:
-        payload = FOLDED[envelope.schema].FromString(envelope.payload)
-        fold.add(Event(envelope.event_id, tenant, session_id, envelope.occurred_at_us, envelope.producer, payload))
+
+    def add(envelopes: Iterable[Envelope]) -> None:
+        for envelope in envelopes:
+            payload = FOLDED[envelope.schema].FromString(envelope.payload)
+            fold.add(Event(envelope.event_id, tenant, session_id, envelope.occurred_at_us, envelope.producer, payload))
+
+    for part in parts:
+        add(part.events)
+    fold.put_aside = set(fold.events)
+    fold.parts = list(snapshot.parts)
+    add(snapshot.events)
     if snapshot.HasField("verdict"):
         fold.decide(snapshot.verdict)
         fold.announced = snapshot.announced

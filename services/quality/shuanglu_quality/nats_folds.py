@@ -1,6 +1,7 @@
 """Folds in the bus's key-value store `quality_folds`: key `<tenant>.<session_id>`, zstd-compressed FoldSnapshot.
 
-A snapshot that is too large for a message of the bus goes, sealed, to the object store and the bucket holds a pointer.
+What has grown large goes, sealed, to the object store as a part that is never written again, and the bucket holds the
+rest: an hour's call costs a save as much at its end as at its beginning.
 Decided folds stay until they expire, so that late and repeated events are known as such. Those that are not decided are
 found by an index, the bucket `quality_open`: a look at all of them costs the same after ten sessions or ten thousand.
 """
@@ -51,7 +52,7 @@ class NatsFoldStore:
     def __init__(
         self, jetstream: JetStreamContext, bucket: KeyValue, index: KeyValue, sealed: SealedStore, inline_bytes: int
     ) -> None:
-        """`inline_bytes`: larger snapshots go to the object store; stay below the bus's largest message."""
+        """`inline_bytes`: what is larger becomes a part; stay below the bus's largest message."""
         self._jetstream = jetstream
         self._bucket = bucket
         self._index = index
@@ -72,19 +73,29 @@ class NatsFoldStore:
             self._spilled.add((tenant, session_id))
             snapshot = _unpack(await self._sealed.get(tenant, session_id, snapshot.pointer))
         try:
-            return Stored(restore(tenant, session_id, snapshot), entry.revision or 0)
+            parts = await self._parts(tenant, session_id, snapshot)
+            return Stored(restore(tenant, session_id, snapshot, parts), entry.revision or 0)
         except (DecodeError, KeyError) as error:
             raise SnapshotDamaged("a fold holds an event that cannot be read") from error
+
+    async def _parts(self, tenant: str, session_id: str, snapshot: FoldSnapshot) -> list[FoldSnapshot]:
+        """What was put aside; of a decided session nobody needs it any more."""
+        if snapshot.parts:
+            self._spilled.add((tenant, session_id))
+        if snapshot.HasField("verdict"):
+            return []
+        return [_unpack(await self._sealed.get(tenant, session_id, ref)) for ref in snapshot.parts]
 
     async def save(self, fold: SessionFold, revision: int) -> int:
         """See FoldStore."""
         data = _pack(fold.snapshot())
         SNAPSHOT_BYTES.observe(len(data))
-        if len(data) > self._inline_bytes:
-            name = f"{SPILLED}/{hashlib.sha256(data).hexdigest()[:16]}"
+        if len(data) > self._inline_bytes and fold.verdict is None:
+            part = _pack(FoldSnapshot(events=fold.envelopes(fold.put_aside)))
+            name = f"{SPILLED}/{hashlib.sha256(part).hexdigest()[:16]}"
             self._spilled.add((fold.tenant, fold.session_id))
-            pointer = await self._sealed.put(fold.tenant, fold.session_id, name, data)
-            data = _pack(FoldSnapshot(pointer=pointer))
+            fold.aside(await self._sealed.put(fold.tenant, fold.session_id, name, part))
+            data = _pack(fold.snapshot())
         try:
             key = f"{fold.tenant}.{fold.session_id}"
             if not revision:

@@ -21,10 +21,10 @@ class QualitySettings(ServiceSettings):
         default=5, gt=0, le=600, description="How often overdue sessions are looked for, in seconds."
     )
     fold_inline_bytes: int = Field(
-        default=512 << 10,
+        default=64 << 10,
         ge=1024,
-        le=8 << 20,
-        description="Folds that are larger when compressed go to the object store; below the bus's largest message.",
+        le=4 << 20,
+        description="What a fold has gained since it was last put aside goes to the object store when it is larger.",
     )
     fold_ttl_s: float = Field(
         default=14 * 86_400, ge=60, description="Seconds after its last change at which a fold is forgotten."
