@@ -1,11 +1,12 @@
 """Names, numbers, words and secrets of one marked case are looked for in everything that the system wrote.
 
-The sample is taken in as a case whose customer, files and metadata are unmistakable, errors are provoked with the same
-data, all services log at DEBUG and send their spans to a collector. Then every log, metric, span, message of the bus,
-answer with an error, row of the database and object that is not media is searched, in every spelling in which a program
-may have written it.
+The sample is taken in as a case whose customer, files and metadata are unmistakable, somebody comes into a call, errors
+are provoked with the same data, all services log at DEBUG and send their spans to a collector. Then every log, metric,
+span, message of the bus, answer with an error, row of the database and object that is not media is searched, in every
+spelling in which a program may have written it.
 """
 
+import asyncio
 import base64
 import http.server
 import json
@@ -25,6 +26,8 @@ import nats
 import psutil
 import pytest
 import zstandard
+from aiortc import RTCPeerConnection
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from botocore.config import Config
 
 from shuanglu.media.v1.import_service_pb2 import ImportRecordingRequest, SourceFile
@@ -208,6 +211,45 @@ def requests_in_json() -> Iterator[dict[str, Any]]:
     yield {"method": "GET", "url": "/hls/" + base64.urlsafe_b64encode(NAME.encode()).decode() + ".x/master.m3u8"}
 
 
+async def offer() -> str:
+    """Of somebody who would publish."""
+    peer = RTCPeerConnection()
+    peer.addTransceiver(AudioStreamTrack(), direction="sendonly")
+    peer.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    await peer.setLocalDescription(await peer.createOffer())
+    text = str(peer.localDescription.sdp)
+    await peer.close()
+    return text
+
+
+def come_into_a_call(case: Case, web: httpx.Client, order_id: str) -> None:
+    """Invited, accepted, joined, published, and out again; all that is secret about it is kept."""
+    session = web.post("/v1/sessions", json={"order_id": order_id, "channel": "CHANNEL_REMOTE"}).raise_for_status()
+    path = f"/v1/sessions/{session.json()['session']['session_id']}"
+    invited = web.post(f"{path}/invitations", json={"participant_id": "customer"}).raise_for_status().json()
+    code = invited["invitation"]["code"]
+    case.answers.append(web.post("/v1/invitations:accept", json={"code": code, "cod": code}).content)
+    accepted = web.post("/v1/invitations:accept", json={"code": code}).raise_for_status()
+    token = accepted.json()["token"]
+    own = {"Authorization": f"Bearer {token}"}
+    joined = web.post(f"{path}/call:join", json={}, headers=own).raise_for_status().json()
+    text = asyncio.run(offer())
+    place, sdp = joined["publish_path"], {**own, "Content-Type": "application/sdp"}
+    published = web.post(place, content=text, headers=sdp).raise_for_status()
+    case.answers.append(web.post(place, content=text.replace("H264", "VP9X"), headers=sdp).content)
+    web.delete(published.headers["location"], headers=own).raise_for_status()
+    web.cookies.clear()
+    passwords = re.compile(r"a=ice-pwd:(\S+)")
+    case.secrets |= {
+        "an invitation's code": code,
+        "a browser's secret": accepted.cookies["shuanglu_seat"],
+        "a participant's token": token.rpartition(".")[2],
+        "a password for the relay": joined["ice_servers"][0]["credential"],
+        "the client's ICE password": passwords.findall(text)[0],
+        "the media server's ICE password": passwords.findall(published.text)[0],
+    }
+
+
 def keep_metrics(case: Case) -> None:
     names = [*(f"{service}-ops" for service in case.stack.service_pids()), "envoy-ops", "gateway-check"]
     for name in names:
@@ -223,6 +265,9 @@ def keep_secrets(case: Case) -> None:
         "the master key": keys.master_key.read_text().strip(),
         "the signing key": keys.signing_key.read_text().splitlines()[1],
         "the services' key": keys.internal_key.read_text().splitlines()[1],
+        "signaling's key": keys.session_key.read_text().splitlines()[1],
+        "the media server's secret": keys.janus_secret,
+        "the relay's secret": keys.turn_secret,
     }
 
 
@@ -246,6 +291,8 @@ def case(
         ):
             made.session_id = import_recording(client.gateway, client.door, recording, lambda *_: None).session_id
             provoke(made, client, web, recording, folder)
+            order_id = web.get(f"/v1/sessions/{made.session_id}").json()["session"]["order_id"]
+            come_into_a_call(made, web, order_id)
             made.report = client.wait(made.session_id)
             link = web.post(f"/v1/sessions/{made.session_id}/replays").json()["playlist_path"]
             made.secrets["a replay link"] = link.split("/")[2].partition(".")[2]
@@ -283,9 +330,8 @@ def test_the_search_finds_what_is_there(marks: Marks) -> None:
 
 def test_logs(case: Case, marks: Marks) -> None:
     files = [file for file in case.stack.logs_dir.rglob("*") if file.is_file()]
-    assert {"signaling.log", "media-ingest.log", "asr.log", "gateway.log", "postgres.log"} <= {
-        file.name for file in files
-    }
+    expected = {"signaling.log", "media-ingest.log", "media-ingest-live.log", "asr.log", "gateway.log", "postgres.log"}
+    assert expected | {"janus.log", "coturn.log"} <= {file.name for file in files}
     assert any(b'"level": "debug"' in file.read_bytes() or b"rpc" in file.read_bytes() for file in files)
     leaks = {file.name: marks.found_in(file.read_bytes()) for file in files}
     assert not {name: hits for name, hits in leaks.items() if hits}
