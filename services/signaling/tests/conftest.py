@@ -1,7 +1,7 @@
 """Fakes that keep the ports' promises, and small builders."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from call_doubles import POLICY, SCRIPT, Calls, MemoryCalls, build_calls
+from real_database import running_postgres
 
 from shuanglu_signaling.domain.desk import Caller, OrderDesk, SessionDesk
 from shuanglu_signaling.domain.lifecycle import Progress
@@ -209,3 +210,10 @@ async def calls(desk: Desk) -> Calls:
     """The call desks over fakes, with one session that may have a call."""
     await desk.session_rows.add("demo", make_session(1, script=SCRIPT, recording=POLICY), "", "")
     return build_calls(desk.session_rows, MemoryCalls(desk.session_rows), numbered())
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real PostgreSQL."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as address:
+        yield address

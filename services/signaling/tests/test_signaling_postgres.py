@@ -1,17 +1,13 @@
 """The stores on a real PostgreSQL keep the same promises as the fakes: one contract, both run it."""
 
 import asyncio
-import secrets
-import socket
-import time
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from real_database import PACKAGE, open_database
 from sqlalchemy import MetaData, select, text
 
 from shuanglu_common import migrations
@@ -22,35 +18,6 @@ from shuanglu_signaling.domain.listing import Cursor, SessionFilter
 from shuanglu_signaling.domain.words import Channel, SessionState
 from shuanglu_signaling.postgres import PostgresOrders, PostgresSessions
 from shuanglu_signaling.tables import METADATA, ORDERS, SCHEMA
-from shuanglu_stack.postgres_server import database_url, ensure_database, is_ready, postgres_command
-from shuanglu_stack.process import ManagedProcess, Spawner
-
-START_TIMEOUT_S = 60
-PACKAGE = "shuanglu_signaling"
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, password = tmp_path_factory.mktemp("postgres"), secrets.token_hex(8)
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = int(one.getsockname()[1])
-    spawner = Spawner()
-    server = ManagedProcess(postgres_command(folder, folder / "logs", port, password), spawner)
-    server.start()
-    try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not is_ready(port) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        address = database_url(port, password)
-        # Both run an event loop of their own, and this thread may have one.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(ensure_database, port, password).result()
-            thread.submit(migrations.upgrade, address, PACKAGE, SCHEMA).result()
-        yield address
-    finally:
-        server.stop()
-        spawner.close()
 
 
 @dataclass
@@ -67,16 +34,6 @@ class Stores:
         async with self.database.transaction() as connection:
             rows = await connection.execute(select(self.database.outbox.table.c.session_id).order_by(text("id")))
             return [row.session_id for row in rows]
-
-
-@asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
-    """The schema, empty."""
-    database = Database(url, SCHEMA, SystemClock(), "signaling")
-    async with database.transaction() as connection:
-        await connection.execute(text("truncate signaling.orders, signaling.sessions, signaling.outbox"))
-    yield database
-    await database.close()
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.integration)])
