@@ -20,10 +20,14 @@ from shuanglu_signaling.domain.call_proof import prove
 from shuanglu_signaling.domain.call_stores import CallStore, Recorders
 from shuanglu_signaling.domain.call_table import OVER, CallState, Presence
 from shuanglu_signaling.domain.call_watch import Limits, tick
+from shuanglu_signaling.errors import RecordingGone
 
 ROUND_S = 1.0
 PAUSE_S = 0.2
 RETRY_S = 2.0
+MOST_FINISHING = 32
+GONE_US = 60_000_000
+"""A recorder that has not known of an ended call for so long will not."""
 
 log = structlog.get_logger()
 
@@ -48,6 +52,7 @@ class CallKeeper:
         self.woken = woken
         self.catch_up = catch_up
         self.retry_at: dict[tuple[str, str], float] = {}
+        self.finishing: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop; the database may be away for any time."""
@@ -63,6 +68,8 @@ class CallKeeper:
                 await asyncio.wait_for(stopping.wait(), PAUSE_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.woken.wait(), ROUND_S - PAUSE_S)
+        # Both servers have a timeout; what is not done by then another replica does.
+        await asyncio.gather(*self.finishing.values(), return_exceptions=True)
 
     async def round(self) -> None:
         """Every call that has not ended, once. Raises DatabaseUnavailable."""
@@ -76,7 +83,7 @@ class CallKeeper:
     async def look(self, tenant: str, call: Call) -> None:
         """One call."""
         if call.state is CallState.ENDING and not call.closed:
-            await self.finish(tenant, call)
+            self.finish(tenant, call)
             return
         sight = self.recorders.sight(call.node, tenant, call.session_id)
         step = partial(tick, sight=sight, limits=self.limits, now_us=self.recorders.now_us(call.node))
@@ -88,34 +95,47 @@ class CallKeeper:
             return
         after = changed.after
         if after.state is CallState.ENDING and not after.closed:
-            await self.finish(tenant, after)
+            self.finish(tenant, after)
             return
         before = {person.participant_id: person.presence for person in changed.before.people}
         for person in after.people:
             if person.presence is Presence.LEFT and before.get(person.participant_id) is Presence.AWAY:
                 await self.media.drop(after.node, tenant, after.session_id, person.participant_id)
 
-    async def finish(self, tenant: str, call: Call) -> None:
-        """End every connection, then tell the recorder that nothing more comes; again and again until it is done.
+    def finish(self, tenant: str, call: Call) -> None:
+        """Close a call beside the round: a server that does not answer must not hold it up. Later again if it fails."""
+        key, now = (tenant, call.session_id), asyncio.get_running_loop().time()
+        if key in self.finishing or self.retry_at.get(key, 0) > now or len(self.finishing) >= MOST_FINISHING:
+            return
+        self.retry_at[key] = now + RETRY_S
+        task = asyncio.create_task(self.close(tenant, call))
+        self.finishing[key] = task
+        task.add_done_callback(lambda _: self.finishing.pop(key, None))
+
+    async def close(self, tenant: str, call: Call) -> None:
+        """End every connection, then tell the recorder that nothing more comes.
 
         A media server that does not answer must not keep a recording open: it writes nothing more, or what it writes
         comes after the end.
         """
-        key, now = (tenant, call.session_id), asyncio.get_running_loop().time()
-        if self.retry_at.get(key, 0) > now:
-            return
-        self.retry_at[key] = now + RETRY_S
         try:
             await self.media.close_room(call.node, tenant, call.session_id)
         except DependencyError as error:
             log.warning("call.room_stays", node=call.node, error=error)
         try:
             await self.recorders.close(call.node, tenant, call)
+            await self.store.change(tenant, call.session_id, calls.closed)
         except DependencyError as error:
             log.warning("call.close_waits", node=call.node, error=error)
-            return
-        await self.store.change(tenant, call.session_id, calls.closed)
-        log.info("call.closed", session_id=call.session_id, reason=call.end_reason)
+        except RecordingGone as error:
+            # A recorder that has just started may not have looked at its whole spool yet.
+            if self.recorders.now_us(call.node) - call.ended_at_us > GONE_US:
+                log.error("call.recording_gone", node=call.node, session_id=call.session_id, error=error)
+                gone = partial(calls.completed, empty=True)
+                with suppress(DependencyError):
+                    await self.store.change(tenant, call.session_id, gone)
+        else:
+            log.info("call.closed", session_id=call.session_id, reason=call.end_reason)
 
     def show(self, going_on: Sequence[tuple[str, Call]]) -> None:
         """Set the gauges."""

@@ -9,11 +9,13 @@ ShuangluError
 │                    NodeNotRunning, RecordingNotProven, TokensNotSetUp
 ├── Forbidden        SessionTokenTooNarrow, InvitationUsed, InvitationRevoked, SeatTaken, NotOwnSeat
 ├── TooMany          TooManyInvitations
-└── DependencyError  StrategiesUnavailable, RecorderUnavailable
+├── DependencyError  StrategiesUnavailable, RecorderUnavailable
+└── DamagedData      RecordingGone
 """
 
 from shuanglu_common.errors import (
     Conflict,
+    DamagedData,
     DependencyError,
     Forbidden,
     InvalidInput,
@@ -239,3 +241,10 @@ class RecorderUnavailable(DependencyError):
 
     reason = "RECORDER_UNAVAILABLE"
     help = "请稍后重试；录制服务恢复前通话不能开始。Try again in a few seconds: no call starts without a recorder."
+
+
+class RecordingGone(DamagedData):
+    """The recorder knows nothing of a recording that it had opened: its spool was lost."""
+
+    reason = "RECORDING_GONE"
+    help = "Look at the media node's disk; `shuanglu reconcile` lists what the store has of the session."

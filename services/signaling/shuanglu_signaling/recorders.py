@@ -21,7 +21,7 @@ from shuanglu_signaling.domain.call import Call
 from shuanglu_signaling.domain.call_proof import UNSEEN, RecordingState, Sight, TrackSight
 from shuanglu_signaling.domain.call_table import AbsenceCause, TrackKind
 from shuanglu_signaling.domain.session import Inspection, Participant
-from shuanglu_signaling.errors import RecorderUnavailable
+from shuanglu_signaling.errors import RecorderUnavailable, RecordingGone
 
 if TYPE_CHECKING:
     from shuanglu.media.v1.recorder_service_pb2_grpc import RecorderServiceAsyncStub
@@ -121,13 +121,15 @@ class GrpcRecorders:
         return str(answer.file_prefix)
 
     async def close(self, node: str, tenant: str, call: Call) -> None:
-        """CloseRecording."""
+        """CloseRecording. Raises RecordingGone if the recorder knows of no such session."""
         try:
             await self.node(node).stub.CloseRecording(
                 close_request(call), metadata=self.metadata(tenant), timeout=CALL_TIMEOUT_S
             )
         except grpc.aio.AioRpcError as error:
             CLOSE_FAILURES.inc()
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise RecordingGone("录制已丢失。The recorder knows of no such recording.", node=node) from error
             raise unavailable(error, node) from error
 
     def sight(self, node: str, tenant: str, session_id: str) -> Sight:

@@ -15,7 +15,7 @@ from shuanglu_signaling.domain.script import RecordingPolicy, ScriptNode
 from shuanglu_signaling.domain.seat_desk import SeatDesk
 from shuanglu_signaling.domain.session import Inspection, Participant
 from shuanglu_signaling.domain.words import ParticipantRole
-from shuanglu_signaling.errors import RecorderUnavailable
+from shuanglu_signaling.errors import RecorderUnavailable, RecordingGone
 
 S = 1_000_000
 T0 = 1_760_000_000 * S
@@ -87,6 +87,7 @@ class HandRecorders:
     opened: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     closed: list[Call] = field(default_factory=list)
     away: bool = False
+    gone: bool = False
 
     async def open(
         self, node: str, tenant: str, session_id: str, people: Sequence[Participant], inspection: Inspection
@@ -99,6 +100,8 @@ class HandRecorders:
     async def close(self, node: str, tenant: str, call: Call) -> None:
         if self.away:
             raise RecorderUnavailable("away")
+        if self.gone:
+            raise RecordingGone("gone")
         self.closed.append(call)
 
     def sight(self, node: str, tenant: str, session_id: str) -> Sight:

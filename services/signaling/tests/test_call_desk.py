@@ -423,5 +423,36 @@ async def test_events_of_a_media_server_are_kept_while_the_database_is_away(call
     assert not calls.seats.lost_nodes
 
 
+async def test_an_ended_call_whose_recorder_lost_it_fails_and_does_not_wait_for_ever(calls: Calls) -> None:
+    import asyncio
+
+    from shuanglu_signaling.call_keeper import GONE_US, CallKeeper
+
+    await live(calls, "agent")
+    await calls.desk.end(AGENT, SESSION, cancelled=False)
+    calls.recorders.gone = True
+    keeper = CallKeeper(calls.store, calls.recorders, calls.media, LIMITS, asyncio.Event(), calls.seats.catch_up)
+    for waited_us, state in ((0, CallState.ENDING), (GONE_US + 1, CallState.ENDED)):
+        calls.recorders.now += waited_us
+        await keeper.close("demo", await calls.call())
+        assert (await calls.call()).state is state
+    session = await calls.sessions.get("demo", SESSION)
+    assert session.progress.state is SessionState.FAILED
+
+
+async def test_a_media_server_that_is_away_keeps_no_recording_open(calls: Calls) -> None:
+    import asyncio
+
+    from shuanglu_signaling.call_keeper import CallKeeper
+
+    await live(calls, "agent")
+    call = await calls.desk.end(AGENT, SESSION, cancelled=False)
+    calls.media.away = True
+    keeper = CallKeeper(calls.store, calls.recorders, calls.media, LIMITS, asyncio.Event(), calls.seats.catch_up)
+    await keeper.close("demo", call)
+    assert [closed.session_id for closed in calls.recorders.closed] == [SESSION]
+    assert (await calls.call()).closed
+
+
 def test_the_script_of_these_tests_has_a_line_of_the_customer() -> None:
     assert {node.read_by for node in SCRIPT} == {ParticipantRole.AGENT, ParticipantRole.CUSTOMER}

@@ -161,7 +161,11 @@ class CallDesk:
             call = await self.open(caller, call)
         seat = caller.admission.seat if caller.admission else 0
         at_us = self.recorders.now_us(call.node)
-        come = partial(calls.join, participant_id=who, seat=seat, at_us=at_us)
+
+        def come(now: Call) -> Change:
+            caller.require_admission(now)
+            return calls.join(now, who, seat, at_us)
+
         seat_before = call.person(who).seat
         call = await self.change(caller, session_id, come)
         if seat > seat_before > 0:

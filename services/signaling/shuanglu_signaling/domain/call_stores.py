@@ -57,7 +57,7 @@ class Recorders(Protocol):
         ...
 
     async def close(self, node: str, tenant: str, call: Call) -> None:
-        """Nothing more comes. Durable when it returns; may be repeated."""
+        """Nothing more comes. Durable when it returns; may be repeated. Raises also RecordingGone."""
         ...
 
     def sight(self, node: str, tenant: str, session_id: str) -> Sight:
