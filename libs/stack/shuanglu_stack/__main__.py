@@ -77,6 +77,7 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
         ports=arguments.ports,
         gateway_port=settings.gateway_port,
         port_base=settings.port_base,
+        media_host=settings.media_host,
     )
     started = time.monotonic()
     with EmbeddedStack(options, ConsoleAnnouncer(console)) as stack:
@@ -85,9 +86,7 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
         console.print(f"export SHUANGLU_CA={stack.ca}", highlight=False)
         console.print(f"export SHUANGLU_TOKEN={stack.token()}", highlight=False)
         console.print(f"\nimport a recording: {TRY}", highlight=False)
-        console.print(
-            "\nhold a call: open one link in each of two browser windows (trust the certificate)"
-        )
+        console.print("\nhold a call: open one link in each of two browser windows (trust the certificate)")
         for who, link in sample_links(stack, Path(SAMPLE)).items():
             console.print(f"  {who:<10}{link}", highlight=False)
         console.print(f"\nCtrl-C stops everything; data and logs stay in {stack.data_dir}", highlight=False)

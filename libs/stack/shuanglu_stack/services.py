@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from shuanglu_stack.development_keys import AUDIENCE, ISSUER, DevelopmentKeys
@@ -31,11 +30,6 @@ class ServiceSpec:
     def package(self) -> str:
         """Python package that runs it."""
         return self.module or "shuanglu_" + self.name.replace("-", "_")
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is such a program."""
-        return find_spec(self.package) is not None and find_spec(self.package + ".__main__") is not None
 
 
 LIVE = "media-ingest-live"

@@ -15,5 +15,8 @@ class StackSettings(BaseSettings):
     models_dir: Path = Field(default=Path("build/models"), description="Folder with the model weights.")
     gateway_port: int = Field(default=8443, ge=1, le=65535, description="Port of the gateway with --ports fixed.")
     port_base: int = Field(
-        default=18400, ge=1024, le=65000, description="First of the other ports with --ports fixed; about 25 follow it."
+        default=18400, ge=1024, le=65000, description="First of the other ports with --ports fixed; about 35 follow it."
+    )
+    media_host: str = Field(
+        default="", description="Address at which browsers reach the media server and the relay; default: the machine's."
     )

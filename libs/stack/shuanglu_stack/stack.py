@@ -70,7 +70,7 @@ class EmbeddedStack:
         self._supervisor = Supervisor(self._announcer.say, options.restart_pauses_s)
         self._infrastructure: dict[str, ManagedProcess] = {}
         self._services: dict[str, ManagedProcess] = {}
-        self._specs = tuple(spec for spec in SERVICES if spec.name in options.services and spec.exists)
+        self._specs = tuple(spec for spec in SERVICES if spec.name in options.services)
         self._keys: DevelopmentKeys | None = None
         self._lock: IO[str] | None = None
         self._giving_up = threading.Event()

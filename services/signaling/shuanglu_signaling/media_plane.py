@@ -48,11 +48,15 @@ class MediaNode:
 
 @dataclass(slots=True)
 class Held:
-    """A connection that this replica looks after. `receiving`: by mid, whether packets arrive."""
+    """A connection that this replica looks after. `receiving`: by mid, whether packets arrive.
+
+    `taken`: it was another replica's, and it is not known yet what has become of it.
+    """
 
     resource: Resource
     since: float
     up: bool = False
+    taken: bool = False
     receiving: dict[str, bool] = field(default_factory=dict)
 
 
@@ -67,6 +71,7 @@ class JanusMediaPlane:
         self.store = store
         self.held: dict[tuple[str, int], Held] = {}
         self.doomed: dict[str, Resource] = {}
+        self.unheld: set[tuple[str, int]] = set()
         self.events: asyncio.Queue[tuple[str, Message]] = asyncio.Queue(MAX_EVENTS)
         self.steady_since = float("inf")
         self.kept_alive_at = 0.0
@@ -216,7 +221,7 @@ class JanusMediaPlane:
         """Nothing at all for 2 s (`no_media_timer`): the publisher is out of reach, and may come back as it is."""
         if held.resource.way is not Way.PUBLISH:
             return
-        before = held.receiving and not any(held.receiving.values())
+        before = bool(held.receiving) and not any(held.receiving.values())
         held.receiving[mid] = receiving
         after = not any(held.receiving.values())
         if after and not before:
@@ -278,16 +283,17 @@ class JanusMediaPlane:
     # Replicas.
 
     async def beat(self, stopping: asyncio.Event) -> None:
-        """Live, take over from the dead, and tidy up, until told to stop; then let the others take over."""
+        """Live and take over from the dead, until told to stop; then let the others take over.
+
+        Asks the database alone: a media server that hangs must not make a replica look dead.
+        """
         while not stopping.is_set():
             try:
                 await self.tend()
             except DependencyError as error:
                 self.steady_since = float("inf")
                 log.warning("media.waiting", error=error)
-            await self.look_after()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), BEAT_S)
+            await pause(stopping)
         with suppress(DependencyError):
             await self.store.leave()
 
@@ -295,7 +301,6 @@ class JanusMediaPlane:
         """One beat. Who was away itself takes nobody for dead yet. Raises DatabaseUnavailable."""
         now = time.monotonic()
         if not await self.store.beat():
-            self.held.clear()
             self.steady_since = now
         self.steady_since = min(self.steady_since, now)
         for resource in list(self.doomed.values()):
@@ -304,31 +309,47 @@ class JanusMediaPlane:
         mine = {(each.seat.node, each.janus_session): each for each in await self.store.owned()}
         for key in [key for key in self.held if key not in mine and now - self.held[key].since > BEAT_S]:
             del self.held[key]
+        # One that is just being made is not held yet; one that is not held at the next beat either was lost.
+        unheld = {key for key in mine if key not in self.held}
+        for key in unheld & self.unheld:
+            self.take(mine[key])
+        self.unheld = unheld
         if now - self.steady_since > LEASE_S:
             for resource in await self.store.take_over():
                 TAKEN_OVER.inc()
-                held = self.hold(resource)
-                held.up = True
+                self.take(resource)
+
+    def take(self, resource: Resource) -> None:
+        """Look after a connection that somebody else made."""
+        held = self.hold(resource)
+        held.up = held.taken = True
+
+    async def look_after(self, stopping: asyncio.Event) -> None:
+        """Connections that were taken over, those whose client never came, and the nodes, until told to stop."""
+        while not stopping.is_set():
+            for held in [each for each in self.held.values() if each.taken]:
                 await self.adopt(held)
+            now = time.monotonic()
+            for held in [each for each in self.held.values() if not each.up and now - each.since > CONNECT_S]:
+                await self.end(held.resource, "never connected")
+            await self.visit(now)
+            await pause(stopping)
 
     async def adopt(self, held: Held) -> None:
-        """A media server that is out of reach now is asked when it comes back."""
+        """A media server that is out of reach now is asked later."""
         with suppress(RecorderUnavailable, JanusError):
             await self.check(held)
+            held.taken = False
 
-    async def look_after(self) -> None:
-        """Load of the nodes; who never came; sessions must be spoken to now and then."""
-        now = time.monotonic()
-        for held in [each for each in self.held.values() if not each.up and now - each.since > CONNECT_S]:
-            await self.end(held.resource, "never connected")
+    async def visit(self, now: float) -> None:
+        """Load of the nodes; sessions must be spoken to now and then."""
         keep_alive = now - self.kept_alive_at > KEEP_ALIVE_S
         for name, node in self.nodes.items():
-            if not node.janus.connected.is_set():
-                continue
-            with suppress(RecorderUnavailable, JanusError):
-                node.load = await node.rooms.count()
-                if keep_alive:
-                    await self.keep_alive(name, node)
+            if node.janus.connected.is_set():
+                with suppress(RecorderUnavailable, JanusError):
+                    node.load = await node.rooms.count()
+                    if keep_alive:
+                        await self.keep_alive(name, node)
         if keep_alive:
             self.kept_alive_at = now
 
@@ -338,6 +359,12 @@ class JanusMediaPlane:
         for held in [held for (where, _), held in self.held.items() if where == name]:
             if not await node.janus.keep_alive(held.resource.janus_session):
                 await self.end(held.resource, "gone")
+
+
+async def pause(stopping: asyncio.Event) -> None:
+    """Until the next beat, or until told to stop."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), BEAT_S)
 
 
 @contextmanager

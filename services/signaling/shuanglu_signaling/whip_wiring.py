@@ -1,7 +1,6 @@
 """Wires the media nodes and the WHIP and WHEP door; `__main__.py` builds what they stand on."""
 
 import secrets
-from functools import partial
 
 from shuanglu_common.app import App
 from shuanglu_common.database import Database
@@ -38,6 +37,7 @@ def serve_media(app: App[SignalingSettings], plane: JanusMediaPlane, seats: Seat
     plane.seats = seats
     app.background("media-events", plane.listen)
     app.background("media-leases", plane.beat)
+    app.background("media-nodes", plane.look_after)
     for name, node in plane.nodes.items():
-        app.background(f"janus-{name}", partial(node.janus.run))
+        app.background(f"janus-{name}", node.janus.run)
     app.serve_http(WhipDoor(seats, Connections(plane), ice).app())
