@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.integration.live_faults.stage import RESTART_PAUSES_S, ROOT, SERVICES
 
+ABANDON_S = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Rig:
@@ -22,6 +24,7 @@ class Rig:
 
     stack: EmbeddedStack
     line: BadNetwork | None
+    opened: set[int] = field(default_factory=set)  # TCP ports that are reached over the line
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +38,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             services=SERVICES,
             media_host=line.near if line else "",
             restart_pauses_s=RESTART_PAUSES_S,
-            service_env={"signaling": {"SHUANGLU_CALL_ABANDON_S": "12", "SHUANGLU_CALL_GRACE_S": "30"}},
+            service_env={"signaling": {"SHUANGLU_CALL_ABANDON_S": str(ABANDON_S)}},
         )
         stack = opened.enter_context(EmbeddedStack(options))
         yield Rig(stack, line)
