@@ -39,5 +39,6 @@ def playlist_path(client: Client, session_id: str) -> str:
 def whole(web: httpx.Client, folder: str) -> bytes:
     """One track."""
     lines = web.get(f"{folder}/playlist.m3u8").raise_for_status().text.splitlines()
-    parts = ["init.mp4", *(line for line in lines if line and not line.startswith("#"))]
+    # A gap is named and has no bytes (RFC 8216bis, EXT-X-GAP).
+    parts = ["init.mp4", *(line for line in lines if line and not line.startswith(("#", "gap-")))]
     return b"".join(web.get(f"{folder}/{part}").raise_for_status().content for part in parts)
