@@ -10,10 +10,14 @@ import structlog
 
 from shuanglu.media.v1.recorder_service_pb2 import CloseRecordingRequest, OpenRecordingRequest
 from shuanglu_media_ingest.errors import RecorderFull, RecordingClosed, RecordingNotFound, SpoolFull
+from shuanglu_media_ingest.live import metrics
+from shuanglu_media_ingest.live.journal import read_entries
 from shuanglu_media_ingest.live.session import LiveRecording, Means, Phase
-from shuanglu_media_ingest.live.spool import LiveSpool
+from shuanglu_media_ingest.live.spool import LiveSpool, SessionFolder
 
 Key = tuple[str, str]  # tenant, session_id
+# After a fault a session is left alone for so long; its media waits on disk.
+REST_S = 1.0
 UNFINISHED = frozenset({Phase.OPEN, Phase.CLOSING})
 
 log = structlog.get_logger()
@@ -37,19 +41,33 @@ class Recorder:
         """The spool must have been taken."""
         self.spool, self.means, self.manners = spool, means, manners
         self.recordings: dict[Key, LiveRecording] = {}
+        self.ending = asyncio.Event()
         self._opening = asyncio.Lock()
+        self._rests_until: dict[Key, float] = {}
 
     def load(self) -> None:
         """Finds what a run before this one left. Raises OSError."""
         self.means.clock.load()
         for folder in self.spool.folders():
-            request = folder.opened()
-            if request is None:
-                continue
-            recording = LiveRecording(folder, request, self.means)
-            recording.load()
-            self.recordings[(folder.tenant, folder.session_id)] = recording
+            try:
+                self._find(folder)
+            except Exception as error:  # noqa: BLE001 - one session's fault must not end the recording of all others
+                log.error("live.unreadable", session_id=folder.session_id, error=error)
+                metrics.UNREADABLE.inc()
         log.info("live.loaded", recordings=len(self.recordings))
+
+    def _find(self, folder: SessionFolder) -> None:
+        request = folder.opened()
+        if request is None:
+            if any(entry["is"] == "complete" for entry in read_entries(folder.journal)):
+                folder.remove()  # a run before this one died while it removed it
+                return
+            log.error("live.not_opened", session_id=folder.session_id)
+            metrics.UNREADABLE.inc()
+            return
+        recording = LiveRecording(folder, request, self.means)
+        recording.load()
+        self.recordings[(folder.tenant, folder.session_id)] = recording
 
     async def open(self, tenant: str, request: OpenRecordingRequest) -> LiveRecording:
         """Durable on return; a repeat adds the people that are new.
@@ -96,6 +114,7 @@ class Recorder:
             rest_s = 0.0 if more else max(0.0, self.manners.poll_s - (time.monotonic() - started))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), max(rest_s, 0.001))
+        self.ending.set()
         await asyncio.gather(*(recording.stop() for recording in self.recordings.values()))
 
     async def tidy(self, stopping: asyncio.Event) -> None:
@@ -106,6 +125,7 @@ class Recorder:
                     await recording.stop()
                     await asyncio.to_thread(recording.folder.remove)
                     del self.recordings[key]
+                    self._rests_until.pop(key, None)
                     log.info("live.removed", session_id=recording.folder.session_id)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 1)
@@ -133,12 +153,17 @@ class Recorder:
             raise SpoolFull("The spool cannot be written.") from error
 
     async def _turn(self, recording: LiveRecording) -> bool:
+        key = (recording.folder.tenant, recording.folder.session_id)
+        if time.monotonic() < self._rests_until.get(key, 0.0):
+            return False
         try:
             return await recording.turn()
         except OSError as error:
             log.error("live.spool_fails", session_id=recording.folder.session_id, error=error)
         except Exception as error:  # noqa: BLE001 - one session's fault must not end the recording of all others
             log.error("live.unforeseen", session_id=recording.folder.session_id, error=error)
+        metrics.FAULTS.inc()
+        self._rests_until[key] = time.monotonic() + REST_S
         return False
 
     def _may_go(self, recording: LiveRecording) -> bool:

@@ -37,4 +37,8 @@ DAMAGED_BYTES = Counter("shuanglu_media_ingest_live_damaged_bytes_total", "Bytes
 DAMAGED_FILES = Counter(
     "shuanglu_media_ingest_live_damaged_files_total", "Files of the spool that are no recordings or became shorter."
 )
+UNREADABLE = Counter(
+    "shuanglu_media_ingest_live_unreadable_sessions_total", "Sessions in the spool that a start could not go on with."
+)
+FAULTS = Counter("shuanglu_media_ingest_live_faults_total", "Times the work on a session failed and was begun again.")
 LATE_FILES = Counter("shuanglu_media_ingest_live_late_files_total", "Times a file grew after its end was noted.")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -58,12 +59,13 @@ class RecorderRpc(RecorderServiceServicer):
     ) -> AsyncIterator[WatchRecordingsResponse]:
         """See the contract."""
         told: dict[tuple[str, str], Recording] = {}
-        while True:
+        while not self._recorder.ending.is_set():
             now = {key: recording_message(each) for key, each in self._recorder.recordings.items()}
             changed = [message for key, message in now.items() if told.get(key) != message]
             told = now
             yield self._proof.pulse().message(changed)
-            await asyncio.sleep(EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._recorder.ending.wait(), EVERY_S)
 
 
 def _require_names(request: OpenRecordingRequest) -> None:
