@@ -31,7 +31,6 @@ HANDLE_NOT_FOUND = 459
 NO_SUCH_ROOM = 426
 ROOM_EXISTS = 427
 NO_SUCH_FEED = 428
-USER_EXISTS = 436
 
 Message = dict[str, Any]
 log = structlog.get_logger()

@@ -3,14 +3,13 @@
 ShuangluError
 ├── InvalidInput   WrongSdp, H264Required, OpusRequired, MediaTypeUnsupported, BodyTooLarge
 ├── NotFound       ResourceNotFound, NothingToWatch
-├── NotAllowedNow  EtagRequired, EtagChanged, AlreadyAnswered, NotAnswered, NotNegotiable
-└── TooMany        MediaNodeFull
+└── NotAllowedNow  EtagRequired, EtagChanged, AlreadyAnswered, NotAnswered, NotNegotiable
 """
 
 from http import HTTPStatus
 from typing import ClassVar
 
-from shuanglu_common.errors import InvalidInput, NotAllowedNow, NotFound, TooMany
+from shuanglu_common.errors import InvalidInput, NotAllowedNow, NotFound
 
 
 class WrongSdp(InvalidInput):
@@ -109,9 +108,3 @@ class NotNegotiable(NotAllowedNow):
     reason = "NOT_NEGOTIABLE"
     help = "请重新建立连接。POST a new offer."
 
-
-class MediaNodeFull(TooMany):
-    """The media server takes no further connection."""
-
-    http_status: ClassVar[int] = HTTPStatus.SERVICE_UNAVAILABLE
-    reason = "MEDIA_NODE_FULL"
