@@ -3,13 +3,24 @@
 from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
-from tests.integration.console.browser import PATIENCE_MS
+from tests.integration.console.browser import PATIENCE_MS, Browsers
 from tests.integration.console.media import SAMPLE
 
 from shuanglu.session.v1.call_service_pb2 import CreateInvitationRequest
 from shuanglu_caller.booking import book
 from shuanglu_stack import EmbeddedStack
 from shuanglu_stack.sampling import Client, as_another_order, sample_recording
+
+# More than five frames since this was first asked; a new connection begins to count anew.
+MOVES = """([id, key]) => {
+  const video = document.querySelector(`[data-person="${id}"] video`)
+  if (!video || video.readyState < 2) return false
+  const frames = video.getVideoPlaybackQuality().totalVideoFrames
+  window.framesBefore ??= {}
+  const before = window.framesBefore[key]
+  if (before === undefined || frames < before) window.framesBefore[key] = frames
+  return before !== undefined && frames > before + 5
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +70,10 @@ def sees(page: Page, participant_id: str, timeout_ms: int = PATIENCE_MS) -> None
     """Wait until the other one's picture moves, not only until it should."""
     tile = page.locator(f'[data-person="{participant_id}"][data-shown="true"]')
     expect(tile).to_be_visible(timeout=timeout_ms)
-    page.wait_for_function(
-        """id => {
-          const video = document.querySelector(`[data-person="${id}"] video`)
-          if (!video || video.readyState < 2) return false
-          window.seenFrames ??= {}
-          const quality = video.getVideoPlaybackQuality().totalVideoFrames
-          const before = window.seenFrames[id] ?? quality
-          window.seenFrames[id] ??= quality
-          return quality > before + 5
-        }""",
-        arg=participant_id,
-        timeout=timeout_ms,
-    )
+    video = page.locator(f'[data-person="{participant_id}"] video')
+    before = page.evaluate("window.performance.now()")
+    page.wait_for_function(MOVES, arg=[participant_id, before], timeout=timeout_ms)
+    expect(video).to_be_visible()
 
 
 def proven(page: Page, timeout_ms: int = PATIENCE_MS) -> None:
@@ -79,10 +81,29 @@ def proven(page: Page, timeout_ms: int = PATIENCE_MS) -> None:
     expect(page.locator('.lamp[data-proof="PROVEN"]')).to_be_visible(timeout=timeout_ms)
 
 
-def perform(page: Page, node_id: str) -> None:
+def perform(page: Page, node_id: str, for_ms: int = 0) -> None:
     """Start a node and finish it, as the agent."""
     row = page.locator(f'[data-node="{node_id}"][data-state]')
     row.get_by_role("button").click()
     expect(row).to_have_attribute("data-state", "running")
+    page.wait_for_timeout(for_ms)
     row.get_by_role("button").click()
     expect(row).to_have_attribute("data-state", "done")
+
+
+def in_call(booth: Booth, people: Browsers) -> tuple[Page, Page]:
+    """Customer and agent, seeing each other, recording proven."""
+    customer = people.of("customer").context(phone=True).new_page()
+    agent = people.of("agent").context(phone=False).new_page()
+    enter_as_customer(customer, booth.link("customer"))
+    enter_as_agent(agent, booth.link("agent"))
+    sees(agent, "customer")
+    sees(customer, "agent")
+    proven(agent)
+    return customer, agent
+
+
+def leave(*pages: Page) -> None:
+    """Their browsers are no longer needed."""
+    for page in pages:
+        page.context.close()

@@ -1,7 +1,6 @@
 """A stack without models, and browsers, for all tests of the pages."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from tests.integration.console.booth import Booth, open_booth
@@ -42,15 +41,3 @@ def people() -> Iterator[Browsers]:
 def booth(calls: EmbeddedStack, bank: Client) -> Booth:
     """A new session."""
     return open_booth(calls, bank)
-
-
-@pytest.fixture
-def booths(calls: EmbeddedStack, bank: Client) -> Callable[[], Booth]:
-    """As many new sessions as a test likes."""
-    return lambda: open_booth(calls, bank)
-
-
-@pytest.fixture
-def root() -> Path:
-    """The repository."""
-    return ROOT

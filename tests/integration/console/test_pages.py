@@ -1,11 +1,13 @@
 """What people see on the pages of a call, when things go well and when they go wrong; real stack, real Chromium."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from tests.integration.console.booth import (
     Booth,
     enter_as_agent,
     enter_as_customer,
+    in_call,
+    leave,
     perform,
     proven,
     screen,
@@ -57,7 +59,7 @@ def test_two_pages_hold_a_call_and_perform_its_nodes(booth: Booth, people: Brows
     shoot(customer, "customer-ended-en")
     assert faults == []
     for page in (customer, agent):
-        page.context.close()
+        page.context.leave()
 
 
 def test_a_switched_off_sound_is_told_and_hold_stops_the_nodes(booth: Booth, people: Browsers) -> None:
@@ -72,7 +74,7 @@ def test_a_switched_off_sound_is_told_and_hold_stops_the_nodes(booth: Booth, peo
     expect(agent.locator("[data-node][data-state] button").first).to_be_disabled()
     agent.get_by_role("button", name="恢复").click()
     expect(customer.get_by_text("通话暂停")).to_be_hidden()
-    close(customer, agent)
+    leave(customer, agent)
 
 
 def test_a_third_person_comes_in_by_the_agents_link(booth: Booth, people: Browsers) -> None:
@@ -87,7 +89,7 @@ def test_a_third_person_comes_in_by_the_agents_link(booth: Booth, people: Browse
     sees(agent, "witness")
     shoot(agent, "agent-three-zh")
     shoot(customer, "customer-three-zh")
-    close(customer, agent, witness)
+    leave(customer, agent, witness)
 
 
 def test_a_reload_leads_straight_back_into_the_call(booth: Booth, people: Browsers) -> None:
@@ -102,7 +104,7 @@ def test_a_reload_leads_straight_back_into_the_call(booth: Booth, people: Browse
     )
     assert "eyJ" not in kept
     assert customer.evaluate("location.search") == ""
-    close(customer, agent)
+    leave(customer, agent)
 
 
 def test_a_second_tab_takes_over_and_the_first_says_so(booth: Booth, people: Browsers) -> None:
@@ -117,7 +119,7 @@ def test_a_second_tab_takes_over_and_the_first_says_so(booth: Booth, people: Bro
     screen(customer, "call")
     screen(second, "taken")
     sees(customer, "agent")
-    close(customer, agent)
+    leave(customer, agent)
 
 
 def test_a_used_link_says_where_to_go(booth: Booth, people: Browsers) -> None:
@@ -129,7 +131,7 @@ def test_a_used_link_says_where_to_go(booth: Booth, people: Browsers) -> None:
     other.goto(link)
     screen(other, "refused-INVITATION_USED")
     shoot(other, "customer-used-zh")
-    close(first, other)
+    leave(first, other)
 
 
 @pytest.mark.parametrize(("fragment", "name"), [("", "no-link"), ("#" + "x" * 43, "refused-INVITATION_NOT_FOUND")])
@@ -138,7 +140,7 @@ def test_a_link_that_is_none_is_explained(calls: EmbeddedStack, people: Browsers
     page.goto(f"{calls.gateway_url}/call{fragment}")
     screen(page, name)
     shoot(page, f"customer-{name}-zh")
-    close(page)
+    leave(page)
 
 
 def test_who_denies_the_camera_is_told_how_to_allow_it(booth: Booth, people: Browsers) -> None:
@@ -148,7 +150,7 @@ def test_who_denies_the_camera_is_told_how_to_allow_it(booth: Booth, people: Bro
     page.get_by_role("button").last.click()
     screen(page, "device-denied")
     shoot(page, "customer-denied-zh")
-    close(page)
+    leave(page)
 
 
 def test_a_browser_without_webrtc_is_told_to_open_another(booth: Booth, people: Browsers) -> None:
@@ -158,7 +160,7 @@ def test_a_browser_without_webrtc_is_told_to_open_another(booth: Booth, people: 
     page.goto(booth.link("customer"))
     screen(page, "lack-webrtc")
     shoot(page, "customer-lack-zh")
-    close(page)
+    leave(page)
 
 
 def test_a_call_that_is_over_lets_nobody_in(booth: Booth, people: Browsers) -> None:
@@ -168,22 +170,4 @@ def test_a_call_that_is_over_lets_nobody_in(booth: Booth, people: Browsers) -> N
     screen(customer, "ended")
     screen(agent, "report-waiting")
     shoot(customer, "customer-ended-zh")
-    close(customer, agent)
-
-
-def in_call(booth: Booth, people: Browsers) -> tuple[Page, Page]:
-    """Customer and agent, seeing each other, recording proven."""
-    customer = people.of("customer").context(phone=True).new_page()
-    agent = people.of("agent").context(phone=False).new_page()
-    enter_as_customer(customer, booth.link("customer"))
-    enter_as_agent(agent, booth.link("agent"))
-    sees(agent, "customer")
-    sees(customer, "agent")
-    proven(agent)
-    return customer, agent
-
-
-def close(*pages: Page) -> None:
-    """Their browsers are no longer needed."""
-    for page in pages:
-        page.context.close()
+    leave(customer, agent)

@@ -33,6 +33,8 @@ export interface Parts {
 
 /** No message for so long: what the page shows may be old. The server sends at least one each 10 s. */
 const STALE_MS = 12_000
+/** The same while the stream is known to be broken. */
+const BROKEN_MS = 3_000
 const REASONS_TAKEN = new Set(['SEAT_TAKEN'])
 
 /**
@@ -93,7 +95,7 @@ export class CallEngine {
 
   /** True if what is shown may not be so any more. */
   stale(): boolean {
-    return this.parts.nowMs() - this.heardAtMs > STALE_MS
+    return this.parts.nowMs() - this.heardAtMs > (this.heard.value ? STALE_MS : BROKEN_MS)
   }
 
   /** Switch the own sound or picture off or on, here first and then at the server. Throws ApiError. */

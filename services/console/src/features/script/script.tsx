@@ -56,8 +56,10 @@ function Row(props: {
           <span class={step.kind === 'done' ? 'tone-pass sign' : 'sign'} aria-hidden="true">
             {step.kind === 'done' ? '✓' : step.kind === 'running' ? '▸' : number}
           </span>
-          {chosen(step.node.titleZh, step.node.titleEn)}
-          {step.kind !== 'open' && step.take > 1 && <span class="note"> · {say('take', { take: step.take })}</span>}
+          <span>
+            {chosen(step.node.titleZh, step.node.titleEn)}
+            {step.kind !== 'open' && step.take > 1 && <span class="note"> · {say('take', { take: step.take })}</span>}
+          </span>
         </span>
         {step.kind === 'running' && (
           <button type="button" class="button small main" disabled={closed} onClick={() => props.onFinish(nodeId)}>
