@@ -13,7 +13,7 @@ import structlog
 
 from shuanglu_common.errors import DependencyError
 from shuanglu_signaling import call_metrics
-from shuanglu_signaling.domain import call as calls
+from shuanglu_signaling.domain import call_course
 from shuanglu_signaling.domain.call import Call
 from shuanglu_signaling.domain.call_ports import MediaPlane
 from shuanglu_signaling.domain.call_proof import prove
@@ -124,14 +124,14 @@ class CallKeeper:
             log.warning("call.room_stays", node=call.node, error=error)
         try:
             await self.recorders.close(call.node, tenant, call)
-            await self.store.change(tenant, call.session_id, calls.closed)
+            await self.store.change(tenant, call.session_id, call_course.closed)
         except DependencyError as error:
             log.warning("call.close_waits", node=call.node, error=error)
         except RecordingGone as error:
             # A recorder that has just started may not have looked at its whole spool yet.
             if self.recorders.now_us(call.node) - call.ended_at_us > GONE_US:
                 log.error("call.recording_gone", node=call.node, session_id=call.session_id, error=error)
-                gone = partial(calls.completed, empty=True)
+                gone = partial(call_course.completed, empty=True)
                 with suppress(DependencyError):
                     await self.store.change(tenant, call.session_id, gone)
         else:

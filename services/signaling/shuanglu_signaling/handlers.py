@@ -10,7 +10,7 @@ from shuanglu.media.v1.media_events_pb2 import ImportFailed, ImportRequested, Re
 from shuanglu.report.v1.report_events_pb2 import ReportReady
 from shuanglu_common.bus.events import Event, NewEvent
 from shuanglu_common.bus.subscription import Handler, Subscription
-from shuanglu_signaling.domain.call import completed
+from shuanglu_signaling.domain.call_course import completed
 from shuanglu_signaling.domain.call_stores import CallStore
 from shuanglu_signaling.domain.ports import ProgressStore, Transition
 from shuanglu_signaling.errors import SessionNotFound

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shuanglu_common.errors import CallerError
-from shuanglu_signaling.domain import call as calls
-from shuanglu_signaling.domain import guests
+from shuanglu_signaling.domain import call_course, call_people, guests
 from shuanglu_signaling.domain.call import Call, Change, Person
 from shuanglu_signaling.domain.call_events import CallEnded as CallEndedEvent
 from shuanglu_signaling.domain.call_events import CallEvent, NodeFinished, NodeStarted
@@ -76,8 +75,8 @@ class CallLife(RuleBasedStateMachine):
         self.call = replace(self.call, policy=policy)
         wanted = Wanted("", ParticipantRole.WITNESS, 0)
         self.apply(guests.invite(self.call, wanted, "i-1", "c" * 32, self.now))
-        self.apply(calls.place(self.call, "media-1"))
-        self.apply(calls.open_call(self.call, "demo/s/", self.now))
+        self.apply(call_course.place(self.call, "media-1"))
+        self.apply(call_course.open_call(self.call, "demo/s/", self.now))
 
     @rule(seconds=st.sampled_from([0.1, 1, 3, 11, 61, 121, 4000]))
     def time_passes(self, seconds: float) -> None:
@@ -85,28 +84,28 @@ class CallLife(RuleBasedStateMachine):
 
     @rule(who=PERSON, seat=st.integers(0, 3))
     def join(self, who: str, seat: int) -> None:
-        self.attempt(calls.join, who, seat, self.now)
+        self.attempt(call_people.join, who, seat, self.now)
 
     @rule(who=PERSON)
     def publish(self, who: str) -> None:
         before = self.call.person(who).connection
-        self.attempt(calls.publish, who, LIMITS.grace_us, self.now)
+        self.attempt(call_people.publish, who, LIMITS.grace_us, self.now)
         assert self.call.person(who).connection in {before, before + 1}
 
     @rule(who=PERSON, back=st.integers(0, 2))
     def media_comes(self, who: str, back: int) -> None:
         connection = self.call.person(who).connection - back
         was = self.call.person(who)
-        self.apply(calls.media_up(self.call, who, connection, self.now))
+        self.apply(call_people.media_up(self.call, who, connection, self.now))
         if back:
             assert self.call.person(who) == was
 
     @rule(who=PERSON, back=st.integers(0, 2), cause=st.sampled_from([AbsenceCause.AWAY, AbsenceCause.RECORDER]))
     def media_goes(self, who: str, back: int, cause: AbsenceCause) -> None:
         was = self.call.person(who)
-        change = calls.media_down(self.call, who, was.connection - back, LIMITS.grace_us, self.now, cause)
+        change = call_people.media_down(self.call, who, was.connection - back, LIMITS.grace_us, self.now, cause)
         self.apply(change)
-        again = calls.media_down(self.call, who, was.connection - back, LIMITS.grace_us, self.now, cause)
+        again = call_people.media_down(self.call, who, was.connection - back, LIMITS.grace_us, self.now, cause)
         assert again.call == self.call
         if back:
             assert self.call.person(who) == was
@@ -114,7 +113,7 @@ class CallLife(RuleBasedStateMachine):
     @rule()
     def the_media_server_dies(self) -> None:
         before = {person.participant_id: person.connection for person in self.call.people}
-        self.apply(calls.node_lost(self.call, LIMITS.grace_us, self.now))
+        self.apply(call_people.node_lost(self.call, LIMITS.grace_us, self.now))
         for person in self.call.people:
             assert person.presence is not Presence.LIVE
             there = person.presence in CAN_PUBLISH and not self.call.end_reason
@@ -122,23 +121,23 @@ class CallLife(RuleBasedStateMachine):
 
     @rule(who=PERSON)
     def leave(self, who: str) -> None:
-        self.attempt(calls.leave, who, self.now)
+        self.attempt(call_people.leave, who, self.now)
 
     @rule(who=PERSON, kind=st.sampled_from(TrackKind), muted=st.booleans())
     def mute(self, who: str, kind: TrackKind, muted: bool) -> None:  # noqa: FBT001
-        self.attempt(calls.mute, who, kind, muted, self.now)
+        self.attempt(call_people.mute, who, kind, muted, self.now)
 
     @rule(held=st.booleans())
     def hold(self, held: bool) -> None:  # noqa: FBT001
-        self.attempt(calls.hold, held, self.now)
+        self.attempt(call_course.hold, held, self.now)
 
     @rule(node=st.sampled_from(["consent", "answer", "risk", "no-such-node"]))
     def start_node(self, node: str) -> None:
-        self.attempt(calls.start_node, node, self.now)
+        self.attempt(call_course.start_node, node, self.now)
 
     @rule(node=st.sampled_from(["consent", "answer", "risk"]))
     def finish_node(self, node: str) -> None:
-        self.attempt(calls.finish_node, node, self.now)
+        self.attempt(call_course.finish_node, node, self.now)
 
     @rule(who=st.sets(PERSON))
     def the_recording_grows(self, who: set[str]) -> None:
@@ -166,14 +165,14 @@ class CallLife(RuleBasedStateMachine):
     @precondition(lambda self: self.now > T0)
     @rule(reason=st.sampled_from([EndReason.COMPLETED, EndReason.CANCELLED]))
     def end(self, reason: EndReason) -> None:
-        self.apply(calls.end(self.call, reason, self.now))
-        self.apply(calls.end(self.call, EndReason.CANCELLED, self.now))
+        self.apply(call_course.end(self.call, reason, self.now))
+        self.apply(call_course.end(self.call, EndReason.CANCELLED, self.now))
         assert self.call.state in OVER
 
     @precondition(lambda self: self.call.end_reason)
     @rule(empty=st.booleans())
     def the_recording_is_complete(self, empty: bool) -> None:  # noqa: FBT001
-        self.apply(calls.closed(self.call))
+        self.apply(call_course.closed(self.call))
         self.sight = replace(self.sight, state=RecordingState.EMPTY if empty else RecordingState.COMPLETE)
         self.apply(tick(self.call, self.sight, LIMITS, self.now))
         assert self.call.state is CallState.ENDED

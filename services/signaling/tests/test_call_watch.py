@@ -6,8 +6,7 @@ from functools import partial
 import pytest
 from call_doubles import LIMITS, POLICY, SCRIPT, T0, HandRecorders, S
 
-from shuanglu_signaling.domain import call as calls
-from shuanglu_signaling.domain import guests
+from shuanglu_signaling.domain import call_course, call_people, guests
 from shuanglu_signaling.domain.call import Call, Change, Person
 from shuanglu_signaling.domain.call_events import RecordingProven, RecordingResumed, RecordingStalled
 from shuanglu_signaling.domain.call_proof import RecordingState, Sight, network, prove
@@ -55,16 +54,21 @@ class Time:
         return self
 
     def opened(self) -> "Time":
-        self.do(partial(calls.place, node="media-1"))
-        return self.do(partial(calls.open_call, file_prefix="demo/s/", at_us=self.now))
+        self.do(partial(call_course.place, node="media-1"))
+        return self.do(partial(call_course.open_call, file_prefix="demo/s/", at_us=self.now))
 
     def live(self, *who: str) -> "Time":
         for each in who or WHO:
-            self.do(partial(calls.join, participant_id=each, seat=0, at_us=self.now))
-            self.do(partial(calls.publish, participant_id=each, grace_us=LIMITS.grace_us, at_us=self.now))
+            self.do(partial(call_people.join, participant_id=each, seat=0, at_us=self.now))
+            self.do(partial(call_people.publish, participant_id=each, grace_us=LIMITS.grace_us, at_us=self.now))
             number = self.call.person(each).connection
-            self.do(partial(calls.media_up, participant_id=each, connection=number, at_us=self.now))
+            self.do(partial(call_people.media_up, participant_id=each, connection=number, at_us=self.now))
         return self
+
+    def lose(self, who: str) -> "Time":
+        """The first connection of somebody is over."""
+        lost = partial(call_people.media_down, participant_id=who, connection=1, grace_us=LIMITS.grace_us)
+        return self.do(partial(lost, at_us=self.now))
 
     def wait(self, seconds: float, *, growing: tuple[str, ...] = (), speaking: bool = True) -> "Time":
         """Half a second at a time, as a keeper sees it."""
@@ -140,7 +144,7 @@ def test_a_strategy_may_end_the_call_when_its_patience_is_over() -> None:
 
 def test_patience_holds_also_while_the_media_server_is_known_to_be_gone() -> None:
     time = Time(replace(POLICY, on_stall=StallAction.END, stall_patience_s=30)).opened().live().wait(3, growing=WHO)
-    time.do(partial(calls.node_lost, grace_us=LIMITS.grace_us, at_us=time.now)).wait(40)
+    time.do(partial(call_people.node_lost, grace_us=LIMITS.grace_us, at_us=time.now)).wait(40)
     assert time.call.end_reason is EndReason.RECORDING_LOST
 
 
@@ -154,12 +158,12 @@ def test_patience_begins_anew_after_the_recording_has_grown() -> None:
 def test_what_is_announced_is_a_pause_and_not_a_fault(why: str) -> None:
     time = Time().opened().live().wait(3, growing=WHO)
     if why == "held":
-        time.do(partial(calls.hold, held=True, at_us=time.now))
+        time.do(partial(call_course.hold, held=True, at_us=time.now))
     elif why == "left":
-        time.do(partial(calls.leave, participant_id="customer", at_us=time.now))
+        time.do(partial(call_people.leave, participant_id="customer", at_us=time.now))
     else:
         for kind in TrackKind:
-            time.do(partial(calls.mute, participant_id="customer", kind=kind, muted=True, at_us=time.now))
+            time.do(partial(call_people.mute, participant_id="customer", kind=kind, muted=True, at_us=time.now))
     time.wait(5, growing=("agent",))
     assert time.proof is ProofState.PAUSED
     assert not time.call.stalled_since_us
@@ -168,7 +172,11 @@ def test_what_is_announced_is_a_pause_and_not_a_fault(why: str) -> None:
 def test_who_is_away_has_a_grace_time_and_comes_back_as_the_same_one() -> None:
     time = Time().opened().live().wait(3, growing=WHO)
     lost_at = time.now
-    time.do(partial(calls.media_down, participant_id="customer", connection=1, grace_us=LIMITS.grace_us, at_us=lost_at))
+    time.do(
+        partial(
+            call_people.media_down, participant_id="customer", connection=1, grace_us=LIMITS.grace_us, at_us=lost_at
+        )
+    )
     person = time.call.person("customer")
     assert (person.presence, person.due_connection) == (Presence.AWAY, 2)
     assert person.away_until_us == lost_at + LIMITS.grace_us
@@ -181,7 +189,9 @@ def test_who_is_away_has_a_grace_time_and_comes_back_as_the_same_one() -> None:
 def test_who_does_not_come_back_in_time_has_left() -> None:
     time = Time().opened().live().wait(3, growing=WHO)
     time.do(
-        partial(calls.media_down, participant_id="customer", connection=1, grace_us=LIMITS.grace_us, at_us=time.now)
+        partial(
+            call_people.media_down, participant_id="customer", connection=1, grace_us=LIMITS.grace_us, at_us=time.now
+        )
     )
     time.wait(59, growing=("agent",))
     assert time.call.person("customer").presence is Presence.AWAY
@@ -206,7 +216,9 @@ def test_bytes_that_come_again_bring_a_person_back_without_any_event() -> None:
 def test_last_bytes_on_their_way_do_not_bring_anybody_back() -> None:
     time = Time().opened().live().wait(3, growing=WHO)
     time.do(
-        partial(calls.media_down, participant_id="customer", connection=1, grace_us=LIMITS.grace_us, at_us=time.now)
+        partial(
+            call_people.media_down, participant_id="customer", connection=1, grace_us=LIMITS.grace_us, at_us=time.now
+        )
     )
     time.wait(1, growing=WHO)
     assert time.call.person("customer").presence is Presence.AWAY
@@ -226,7 +238,7 @@ def test_a_recorder_that_is_away_makes_nobody_absent() -> None:
 def test_everybody_publishes_anew_after_the_media_server_was_lost() -> None:
     time = Time().opened().live().wait(3, growing=WHO)
     lost_at = time.now
-    time.do(partial(calls.node_lost, grace_us=LIMITS.grace_us, at_us=lost_at))
+    time.do(partial(call_people.node_lost, grace_us=LIMITS.grace_us, at_us=lost_at))
     assert {person.due_connection for person in time.call.people} == {2}
     assert time.proof is ProofState.PROVEN  # Bytes came less than two seconds ago.
     time.wait(3)
@@ -239,7 +251,7 @@ def test_everybody_publishes_anew_after_the_media_server_was_lost() -> None:
 def test_a_call_that_everybody_left_is_ended_and_says_so() -> None:
     time = Time().opened().live().wait(3, growing=WHO)
     for who in WHO:
-        time.do(partial(calls.leave, participant_id=who, at_us=time.now))
+        time.do(partial(call_people.leave, participant_id=who, at_us=time.now))
     time.wait(119)
     assert time.call.end_reason is None
     time.wait(2)
@@ -247,7 +259,7 @@ def test_a_call_that_everybody_left_is_ended_and_says_so() -> None:
 
 
 def test_a_call_in_which_nobody_ever_sent_anything_is_ended_too() -> None:
-    time = Time().opened().do(partial(calls.join, participant_id="agent", seat=0, at_us=T0)).wait(121)
+    time = Time().opened().do(partial(call_people.join, participant_id="agent", seat=0, at_us=T0)).wait(121)
     assert time.call.end_reason is EndReason.ABANDONED
 
 
@@ -272,10 +284,10 @@ def test_when_the_last_invitation_has_expired_and_nobody_came_it_is_over() -> No
 
 def test_a_call_is_ended_for_good_when_its_recorder_is_done() -> None:
     time = Time().opened().live().wait(1, growing=WHO)
-    time.do(partial(calls.end, reason=EndReason.COMPLETED, at_us=time.now))
+    time.do(partial(call_course.end, reason=EndReason.COMPLETED, at_us=time.now))
     time.recorder.sights["demo", "s"] = replace(time.sight, state=RecordingState.COMPLETE)
     assert time.look().call.state is CallState.ENDING  # The recorder was not even told.
-    time.do(calls.closed).look()
+    time.do(call_course.closed).look()
     assert (time.call.state, time.call.empty, time.proof) == (CallState.ENDED, False, ProofState.CLOSED)
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from shuanglu_signaling.domain import call as calls
-from shuanglu_signaling.domain import guests
+from shuanglu_signaling.domain import call_course, call_people, guests
 from shuanglu_signaling.domain.call import Call, Change, Person
 from shuanglu_signaling.domain.call_ports import MediaPlane, Pass
 from shuanglu_signaling.domain.call_proof import Proof, Sight, prove
@@ -119,7 +118,7 @@ class CallDesk:
 
         def take_back(now: Call) -> Change:
             change = guests.revoke(now, invitation_id)
-            leave = partial(calls.leave, participant_id=person.participant_id, at_us=now_us)
+            leave = partial(call_people.leave, participant_id=person.participant_id, at_us=now_us)
             return change.then(leave) if came_by_it else change
 
         await self.change(caller, session_id, take_back)
@@ -164,7 +163,7 @@ class CallDesk:
 
         def come(now: Call) -> Change:
             caller.require_admission(now)
-            return calls.join(now, who, seat, at_us)
+            return call_people.join(now, who, seat, at_us)
 
         seat_before = call.person(who).seat
         call = await self.change(caller, session_id, come)
@@ -180,11 +179,11 @@ class CallDesk:
             raise SessionNotFound("没有此会话。There is no such session.")
         for attempt in range(OPEN_TRIES):
             chosen = call.node or self.media.place()
-            call = await self.change(caller, call.session_id, partial(calls.place, node=chosen))
+            call = await self.change(caller, call.session_id, partial(call_course.place, node=chosen))
             try:
                 return await self.open_on(caller, call, session)
             except RecorderUnavailable:
-                call = await self.change(caller, call.session_id, partial(calls.unplace, node=call.node))
+                call = await self.change(caller, call.session_id, partial(call_course.unplace, node=call.node))
                 if call.opened or attempt + 1 == OPEN_TRIES:
                     raise
         raise RecorderUnavailable("没有可用的录制节点。No media node can record.")
@@ -198,14 +197,16 @@ class CallDesk:
         return await self.change(
             caller,
             call.session_id,
-            lambda now: calls.open_call(now, prefix, at_us).then(partial(calls.recorded, participant_ids=ids)),
+            lambda now: call_course.open_call(now, prefix, at_us).then(
+                partial(call_course.recorded, participant_ids=ids)
+            ),
         )
 
     async def leave(self, caller: CallCaller, session_id: str, participant_id: str) -> None:
         """Go out. Raises CallNotFound and what `CallCaller.seat_in` does."""
         call = await self.read(caller, session_id)
         who = caller.seat_in(call, participant_id).participant_id
-        out = partial(calls.leave, participant_id=who, at_us=self.recorders.now_us(call.node))
+        out = partial(call_people.leave, participant_id=who, at_us=self.recorders.now_us(call.node))
         await self.change(caller, session_id, out)
         if call.opened:
             await self.media.drop(call.node, caller.tenant, session_id, who)
@@ -222,14 +223,14 @@ class CallDesk:
         call = await self.read(caller, session_id)
         who = caller.seat_in(call, participant_id).participant_id
         at_us = self.recorders.now_us(call.node)
-        switch = partial(calls.mute, participant_id=who, kind=kind, muted=muted, at_us=at_us)
+        switch = partial(call_people.mute, participant_id=who, kind=kind, muted=muted, at_us=at_us)
         return await self.change(caller, session_id, switch)
 
     async def hold(self, caller: CallCaller, session_id: str, held: bool) -> Call:  # noqa: FBT001 - as asked
         """Put on hold, or take up again. Raises CallNotFound, CallEnded."""
         call = await self.read(caller, session_id)
         return await self.change(
-            caller, session_id, partial(calls.hold, held=held, at_us=self.recorders.now_us(call.node))
+            caller, session_id, partial(call_course.hold, held=held, at_us=self.recorders.now_us(call.node))
         )
 
     async def start_node(self, caller: CallCaller, session_id: str, node_id: str) -> Call:
@@ -238,7 +239,7 @@ class CallDesk:
         at_us, proof = self.recorders.now_us(call.node), self.proof(caller.tenant, call)
 
         def start(now: Call) -> Change:
-            change = calls.start_node(now, node_id, at_us)
+            change = call_course.start_node(now, node_id, at_us)
             # The first node may begin: it cannot be passed before the proof.
             if now.takes and change.call is not now:
                 require_proven(now, proof)
@@ -252,7 +253,7 @@ class CallDesk:
         at_us, proof = self.recorders.now_us(call.node), self.proof(caller.tenant, call)
 
         def finish(now: Call) -> Change:
-            change = calls.finish_node(now, node_id, at_us)
+            change = call_course.finish_node(now, node_id, at_us)
             if change.call is not now:
                 require_proven(now, proof)
             return change
@@ -264,7 +265,7 @@ class CallDesk:
         call = await self.read(caller, session_id)
         reason = EndReason.CANCELLED if cancelled else EndReason.COMPLETED
         at_us = self.recorders.now_us(call.node)
-        return await self.change(caller, session_id, partial(calls.end, reason=reason, at_us=at_us))
+        return await self.change(caller, session_id, partial(call_course.end, reason=reason, at_us=at_us))
 
     async def get(self, caller: CallCaller, session_id: str) -> Call:
         """Read. Raises CallNotFound also before anybody has joined, SeatTaken, InvitationRevoked."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from shuanglu_signaling.domain import call as calls
+from shuanglu_signaling.domain import call_course, call_people
 from shuanglu_signaling.domain.call import Call, Change, Person
 from shuanglu_signaling.domain.call_events import RecordingProven, RecordingResumed, RecordingStalled
 from shuanglu_signaling.domain.call_proof import STALL_US, RecordingState, Sight, prove
@@ -46,7 +46,7 @@ def tick(call: Call, sight: Sight, limits: Limits, now_us: int) -> Change:
     if call.state in OVER:
         over = sight.state in {RecordingState.COMPLETE, RecordingState.EMPTY}
         empty = sight.state is RecordingState.EMPTY
-        return calls.completed(call, empty=empty) if call.closed and over else Change(call)
+        return call_course.completed(call, empty=empty) if call.closed and over else Change(call)
     steps: tuple[Callable[[Call], Change], ...] = (
         partial(begin, sight=sight),
         partial(find_people, sight=sight, grace_us=limits.grace_us, now_us=now_us),
@@ -80,12 +80,17 @@ def find_people(call: Call, sight: Sight, grace_us: int, now_us: int) -> Change:
         who = person.participant_id
         if person in silent:
             gone = partial(
-                calls.quiet, participant_id=who, grace_us=grace_us, at_us=now_us, since_us=grown_at_us, cause=cause
+                call_people.quiet,
+                participant_id=who,
+                grace_us=grace_us,
+                at_us=now_us,
+                since_us=grown_at_us,
+                cause=cause,
             )
             change = change.then(gone)
         elif now_us - grown_at_us <= STALL_US and grown_at_us - person.absent_since_us > BACK_US:
             # Changes nothing for who is live.
-            back = partial(calls.media_up, participant_id=who, connection=person.connection, at_us=grown_at_us)
+            back = partial(call_people.media_up, participant_id=who, connection=person.connection, at_us=grown_at_us)
             change = change.then(back)
     return change
 
@@ -113,7 +118,7 @@ def lapse(call: Call, now_us: int) -> Change:
     change = Change(call)
     for person in call.people:
         if person.presence is Presence.AWAY and now_us >= person.away_until_us:
-            gone = partial(calls.leave, participant_id=person.participant_id, at_us=now_us, step=Step.LAPSE)
+            gone = partial(call_people.leave, participant_id=person.participant_id, at_us=now_us, step=Step.LAPSE)
             change = change.then(gone)
     return change
 
@@ -137,7 +142,7 @@ def overdue(call: Call, limits: Limits, now_us: int) -> Change:
     """End what must be ended; the first reason that holds is told."""
     for reason, holds in OVERDUE:
         if holds(call, limits, now_us):
-            return calls.end(call, reason, now_us)
+            return call_course.end(call, reason, now_us)
     return Change(call)
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from shuanglu_common.errors import DependencyError
-from shuanglu_signaling.domain import call as calls
-from shuanglu_signaling.domain import guests
+from shuanglu_signaling.domain import call_people, guests
 from shuanglu_signaling.domain.call import Call, Change, Person
 from shuanglu_signaling.domain.call_ports import MediaPlane, Pass, Seat
 from shuanglu_signaling.domain.call_stores import CallStore, Recorders, Transition
@@ -44,7 +43,7 @@ class SeatDesk:
         def begin(call: Call) -> Change:
             guests.require_admission(call, participant_id, admission)
             require_opened(call)
-            return calls.publish(call, participant_id, self.grace_us, at_us)
+            return call_people.publish(call, participant_id, self.grace_us, at_us)
 
         changed = await self.calls.change(tenant, session_id, begin)
         if changed is None:
@@ -104,7 +103,7 @@ class SeatDesk:
 
     async def tell_lost(self, node: str, at_us: int) -> None:
         """Every call of a node that was lost."""
-        lose = partial(calls.node_lost, grace_us=self.grace_us, at_us=at_us)
+        lose = partial(call_people.node_lost, grace_us=self.grace_us, at_us=at_us)
         for tenant, call in await self.calls.going_on():
             if call.node == node and call.state not in OVER:
                 await self.calls.change(tenant, call.session_id, lose)
@@ -113,10 +112,10 @@ class SeatDesk:
         """One thing that happened to a connection."""
         seat = late.seat
         who, number = seat.participant_id, seat.connection
-        step: Transition = partial(calls.media_up, participant_id=who, connection=number, at_us=late.at_us)
+        step: Transition = partial(call_people.media_up, participant_id=who, connection=number, at_us=late.at_us)
         if not late.up:
             step = partial(
-                calls.media_down, participant_id=who, connection=number, grace_us=self.grace_us, at_us=late.at_us
+                call_people.media_down, participant_id=who, connection=number, grace_us=self.grace_us, at_us=late.at_us
             )
         try:
             await self.calls.change(seat.tenant, seat.session_id, step)
