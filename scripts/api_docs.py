@@ -27,6 +27,7 @@ ERROR_MODULES = (
     "shuanglu_common.sealing",
     "shuanglu_common.store",
     "shuanglu_signaling.errors",
+    "shuanglu_signaling.whip_errors",
     "shuanglu_media_ingest.errors",
     "shuanglu_face_check.errors",
     "shuanglu_asr.errors",

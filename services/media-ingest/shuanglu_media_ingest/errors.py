@@ -13,7 +13,7 @@
     │   │   ├── ReaderCrashed, ReaderTooSlow, ReaderOutOfMemory   it ended the process that reads it, twice
     │   │   └── AudioSelectionInvalid  the request names sound that the file does not have
     │   ├── IdPhotoInvalid, FileRolesInvalid, TimelineInvalid, FilesInvalid, UploadDiffers
-    │   └── BatchInvalid, PageInvalid
+    │   └── BatchInvalid, PageInvalid, PeriodInvalid
     ├── NotFound                     UploadNotFound, SessionNotFound, ImportNotFound, BatchNotFound, RecordingNotFound
     ├── NotAllowedNow                UploadIncomplete, SessionNotOpen, ImportNotRetryable, RecordingClosed,
     │                                IdPhotoTooLate
@@ -234,6 +234,13 @@ class BatchInvalid(InvalidInput):
         "Give a batch_id of 1 to 64 letters, digits, `.`, `_` or `-` that begins with a letter or digit, "
         "and 1 to 500 items a call."
     )
+
+
+class PeriodInvalid(InvalidInput):
+    """A period that ends before it begins, or begins before there were any times."""
+
+    reason = "PERIOD_INVALID"
+    help = "Give created_from_us and created_to_us in microseconds since the epoch, the end after the start; 0 for all."
 
 
 class PageInvalid(InvalidInput):

@@ -11,7 +11,7 @@ from shuanglu.media.v1.recording_service_pb2_grpc import RecordingServiceService
 from shuanglu_common.auth import current_principal
 from shuanglu_common.bus.subjects import SESSION_ID
 from shuanglu_media_ingest.domain.reconciling import Difference, DifferenceKind
-from shuanglu_media_ingest.errors import SessionNotFound
+from shuanglu_media_ingest.errors import PeriodInvalid, SessionNotFound
 from shuanglu_media_ingest.recordings.calls import Metadata, Wanted
 from shuanglu_media_ingest.recordings.photos import Photos
 from shuanglu_media_ingest.recordings.reconciler import Reconciler
@@ -44,6 +44,9 @@ class RecordingRpc(RecordingServiceServicer):
         """See the contract."""
         if request.session_id and not SESSION_ID.fullmatch(request.session_id):
             raise SessionNotFound
+        start_us, end_us = request.created_from_us, request.created_to_us
+        if start_us < 0 or end_us < 0 or 0 < end_us <= start_us:
+            raise PeriodInvalid
         wanted = Wanted(request.session_id, request.created_from_us, request.created_to_us)
         done = pb.ReconcileResponse()
         async for step in self._reconciler.walk(current_principal().tenant, self._metadata(), wanted):
