@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from tests.integration.console.media import ROOT, Devices, devices_of
 
 EXECUTABLE = "/usr/bin/chromium"
@@ -85,6 +85,7 @@ def device_flags(devices: Devices) -> tuple[str, str]:
 @contextmanager
 def browsers() -> Iterator[Browsers]:
     """For as long as a module of tests runs."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         all_of_them = Browsers(playwright)
         try:
