@@ -2,16 +2,27 @@
 
 import asyncio
 import re
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
 from aiortc import RTCSessionDescription
+from playwright.async_api import async_playwright
 from tests.integration.calls import FRAGMENT, SDP, fragment, reason, room, value_of
 
 from shuanglu.session.v1.call_pb2 import Presence
 from shuanglu_stack import EmbeddedStack
 
 PATIENT = pytest.mark.timeout(180)
+PAGE = (Path(__file__).parent / "whip_page.js").read_text(encoding="utf-8")
+FAKE_DEVICES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
 CANDIDATE = "candidate:1 1 udp 2130706431 192.0.2.99 40000 typ host"
 
 
@@ -158,3 +169,26 @@ async def test_the_end_of_a_call_ends_its_connections(call_stack: EmbeddedStack)
         offer = await call.offer(call.peer())
         late = await call.post("customer", offer)
         assert (late.status_code, reason(late)) == (400, "CALL_ENDED")
+
+
+@PATIENT
+async def test_a_browser_publishes_and_goes_on_after_a_restart_of_ice(
+    call_stack: EmbeddedStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with room(call_stack) as call, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FAKE_DEVICES))
+        page = await (await browser.new_context(ignore_https_errors=True)).new_page()
+        await page.goto(f"{call_stack.gateway_url}/healthz")
+        told = await page.evaluate(PAGE, [call_stack.gateway_url, call.session_id, call.seats["customer"].token])
+        assert told["status"] == httpx.codes.CREATED, told
+        assert told["state"] == "connected"
+        assert set(told["codecs"]) - {"video/rtx"} == {"audio/opus", "video/H264"}
+        assert told["bytesOnNewPath"] > 0
+        await call.grows("customer")
+        # One connection all the time.
+        assert [file.name for file in call.files("customer")] == ["customer~1-audio-0.mjr", "customer~1-video-1.mjr"]
+        await browser.close()
+        with capsys.disabled():
+            sys.stdout.write(
+                f"\nbrowser: connected {told['connectedMs']:.0f} ms after its offer, {told['lost']} lost\n"
+            )
