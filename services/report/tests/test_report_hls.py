@@ -39,6 +39,14 @@ def test_a_media_playlist_names_init_and_every_segment() -> None:
     assert sum(durations(playlist)) == pytest.approx(76.3)
 
 
+def test_a_track_that_begins_late_says_where_to_begin_and_one_that_does_not_says_nothing() -> None:
+    """Else hls.js asks for the gap for ever: in a call people come at different times."""
+    lines = hls.media_playlist(with_segments((2500, 4500), (4500, 6500))).splitlines()
+    assert "#EXT-X-START:TIME-OFFSET=2.500,PRECISE=YES" in lines
+    assert lines.index("#EXT-X-START:TIME-OFFSET=2.500,PRECISE=YES") < lines.index("#EXT-X-GAP")
+    assert "EXT-X-START" not in hls.media_playlist(with_segments((20, 2000), (4000, 6000)))
+
+
 def test_a_late_start_and_a_hole_are_gaps_of_their_length() -> None:
     playlist = hls.media_playlist(with_segments((3200, 5200), (5200, 7200), (9700, 11_700)))
     assert re.findall(r"#EXT-X-GAP\n#EXTINF:([\d.]+),\n(gap-\d+\.m4s)", playlist) == [

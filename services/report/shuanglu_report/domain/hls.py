@@ -71,11 +71,23 @@ def media_playlist(track: ReplayTrack) -> str:
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
+        *_start(segments),
         '#EXT-X-MAP:URI="init.mp4"',
     ]
     for name, duration, is_gap in entries:
         lines += [*(["#EXT-X-GAP"] if is_gap else []), f"#EXTINF:{duration / 1000:.3f},", name]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def _start(segments: Sequence[ReplaySegment]) -> list[str]:
+    """Where to begin if the track begins late: players wait for ever for the media of a gap that comes first.
+
+    Positions stay those of the session (RFC 8216 §4.3.5.2): in a call people come at different times.
+    """
+    first_ms = min((segment.start_ms for segment in segments), default=0)
+    if first_ms < _LEAST_GAP_MS:
+        return []
+    return [f"#EXT-X-START:TIME-OFFSET={first_ms / 1000:.3f},PRECISE=YES"]
 
 
 def _entries(segments: Sequence[ReplaySegment]) -> Iterator[tuple[str, int, bool]]:
