@@ -12,6 +12,7 @@ from .settings import GatewaySettings
 JWT = "envoy.filters.http.jwt_authn"
 CHECKER = "envoy.filters.http.ext_authz"
 BUFFER = "envoy.filters.http.buffer"
+COMPRESSOR = "envoy.filters.http.compressor"
 # Signaling's issuer of tokens for participants (`shuanglu_common.auth`).
 SESSION_ISSUER = "shuanglu-session"
 REFILL_S = 10
@@ -131,6 +132,21 @@ def checker(settings: GatewaySettings) -> Config:
     )
 
 
+def compressor() -> Config:
+    """For pages, which phones load. Answers of services are not compressed: secrets and callers' words meet there."""
+    library = typed("compression.gzip.compressor.v3.Gzip", compression_level="COMPRESSION_LEVEL_9")
+    return typed(
+        "filters.http.compressor.v3.Compressor",
+        compressor_library={"name": "gzip", "typed_config": library},
+        response_direction_config={
+            "common_config": {
+                "min_content_length": 1024,
+                "content_type": ["text/html", "text/javascript", "text/css", "image/svg+xml", "application/json"],
+            }
+        },
+    )
+
+
 def transcoder(settings: GatewaySettings) -> Config:
     """JSON over HTTP from the same contracts."""
     return typed(
@@ -161,10 +177,11 @@ def http_filters(settings: GatewaySettings) -> list[Config]:
         "envoy.filters.http.local_ratelimit": limiter(settings),
         CHECKER: checker(settings),
         BUFFER: typed("filters.http.buffer.v3.Buffer", max_request_bytes=settings.max_sdp_bytes),
+        COMPRESSOR: compressor(),
         "envoy.filters.http.grpc_web": typed("filters.http.grpc_web.v3.GrpcWeb"),
         "envoy.filters.http.grpc_json_transcoder": transcoder(settings),
         "envoy.filters.http.router": typed("filters.http.router.v3.Router"),
     }
     # Switched on by the routes that need them.
-    asked_for = {CHECKER, BUFFER}
+    asked_for = {CHECKER, BUFFER, COMPRESSOR}
     return [{"name": name, "typed_config": config, "disabled": name in asked_for} for name, config in chain.items()]

@@ -6,7 +6,7 @@ from .clusters import MEDIA, REPLAY, UPLOADS
 from .config import Config, typed
 from .console import Page, largest, page_routes
 from .contracts import ACCEPT, PublicCall
-from .filters import BUFFER, CHECKER
+from .filters import BUFFER, CHECKER, COMPRESSOR
 from .settings import GatewaySettings
 
 # What a browser's page may send and read, with tus (https://tus.io/protocols/resumable-upload) and WHIP (RFC 9725).
@@ -32,6 +32,11 @@ def not_transcoded() -> Config:
     """Plain HTTP: without this the transcoder answers 404 for what it does not know."""
     off: Config = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
     return {"envoy.filters.http.grpc_json_transcoder": off}
+
+
+def for_pages() -> Config:
+    """Files as they are, compressed on the way."""
+    return not_transcoded() | {COMPRESSOR: typed("filters.http.compressor.v3.CompressorPerRoute", overrides={})}
 
 
 def call_route(call: PublicCall, settings: GatewaySettings) -> Config:
@@ -140,7 +145,7 @@ def cors(settings: GatewaySettings) -> Config:
 
 def route_table(calls: Sequence[PublicCall], pages: tuple[Page, ...], settings: GatewaySettings) -> Config:
     """The public listener's routes."""
-    plain = [*plain_routes(settings), *page_routes(pages, not_transcoded())]
+    plain = [*plain_routes(settings), *page_routes(pages, for_pages())]
     return {
         "name": "public",
         "max_direct_response_body_size_bytes": max(largest(pages), 4096),

@@ -276,6 +276,17 @@ def test_what_is_not_of_the_build_is_not_served(gateway: Any, path: str) -> None
         assert reason(client.get(path)) == (404, "NO_SUCH_PATH")
 
 
+def test_pages_are_compressed_and_answers_are_not(gateway: Any) -> None:
+    with gateway.client() as client:
+        script = client.get("/assets/call-4f3a.js", headers={"accept-encoding": "gzip"})
+        plain = client.get("/assets/call-4f3a.js", headers={"accept-encoding": "identity"})
+        call = client.get(f"/v1/sessions/{SESSION}/call", headers={"accept-encoding": "gzip"})
+    assert script.headers["content-encoding"] == "gzip"
+    assert script.content == plain.content
+    assert "content-encoding" not in plain.headers
+    assert "content-encoding" not in call.headers
+
+
 def test_health_is_still_json(gateway: Any) -> None:
     with gateway.client() as client:
         assert client.get("/healthz").headers["content-type"] == "application/json"
