@@ -133,6 +133,14 @@ async def test_pages_tell_keys_in_order_with_their_sizes(store: ObjectStore) -> 
     assert [page async for page in store.pages("bank/nothing/") if page] == []
 
 
+async def test_folders_are_what_has_something_below_it(store: ObjectStore) -> None:
+    for key in ("bank/f1/a/1", "bank/f1/a/2", "bank/f1/b/1", "bank/f1/c"):
+        await store.put(key, b"x")
+    assert list(await store.folders("bank/f1/")) == ["bank/f1/a/", "bank/f1/b/"]
+    assert "bank/" in await store.folders("")
+    assert list(await store.folders("bank/nothing/")) == []
+
+
 async def test_an_object_that_is_set_aside_is_kept_elsewhere(store: ObjectStore) -> None:
     await store.put("bank/s9/x", b"left over")
     await store.set_aside("bank/s9/x")

@@ -253,6 +253,11 @@ def test_a_recorded_call_is_no_stranger_while_it_goes_on_and_afterwards() -> Non
     assert found(going_on, media, rest) == []
 
 
+def test_a_photo_may_wait_for_its_call() -> None:
+    photo = [each for each in CALL_OBJECTS if each.key == PHOTO]
+    assert found([held(Kind.SESSION, "CREATED", "order-1")], photo) == []
+
+
 def test_what_is_lost_of_a_call_is_named() -> None:
     for key in (INIT, SEGMENT, TRACK + "track.binpb"):
         left = [each for each in CALL_OBJECTS if each.key != key]

@@ -43,7 +43,7 @@ class Kind(StrEnum):
 PLACES: dict[str, tuple[Kind, ...]] = {
     "tracks/": (Kind.IMPORT, Kind.CALL),
     "originals/": (Kind.IMPORT,),
-    "sealed/id-photo": (Kind.IMPORT, Kind.CALL),
+    "sealed/id-photo": (Kind.IMPORT, Kind.CALL, Kind.SESSION),
     "sealed/templates/": (Kind.IMPORT, Kind.CALL),
     "sealed/transcripts/": (Kind.IMPORT, Kind.CALL),
     "sealed/windows/": (Kind.IMPORT, Kind.CALL),
