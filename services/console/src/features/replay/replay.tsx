@@ -9,6 +9,33 @@ import './replay.css'
 const APART_S = 0.15
 const SIDES = ['customer', 'agent'] as const
 
+/** Far enough from where something would play next that the player must be told. */
+const FAR_S = 10
+
+/**
+ * Keep one player at another one's position. Where it has nothing to show, as in a gap, it waits for the position to get
+ * past: a player on its own would jump over the gap. False while it waits.
+ */
+function follow(lead: HTMLVideoElement, other: HTMLVideoElement): boolean {
+  const at = lead.currentTime
+  const apart = Math.abs(other.currentTime - at)
+  if (!holds(other.buffered, at)) {
+    if (!other.paused) other.pause()
+    if (apart > FAR_S) other.currentTime = at
+    return false
+  }
+  if (apart > APART_S && !other.seeking) other.currentTime = at
+  if (lead.paused !== other.paused) lead.paused ? other.pause() : void other.play().catch(() => undefined)
+  return true
+}
+
+function holds(ranges: TimeRanges, at: number): boolean {
+  for (let index = 0; index < ranges.length; index += 1) {
+    if (ranges.start(index) <= at && at < ranges.end(index)) return true
+  }
+  return false
+}
+
 /** Customer and agent side by side on one timeline, by the link that CreateReplay gave. */
 export function ReplayScreen(props: { readonly path: string }) {
   const folder = props.path.slice(0, props.path.lastIndexOf('/') + 1)
@@ -18,8 +45,9 @@ export function ReplayScreen(props: { readonly path: string }) {
   const [at, setAt] = useState(0)
   const [length, setLength] = useState(0)
   const [playing, setPlaying] = useState(false)
+  const [hole, setHole] = useState(false)
   const elements = (): HTMLVideoElement[] =>
-    [customer.current, agent.current].filter((each): each is HTMLVideoElement => each !== null && each.readyState > 0)
+    [customer.current, agent.current].filter((each): each is HTMLVideoElement => each !== null && !each.hidden)
 
   useEffect(() => {
     const players: Player[] = []
@@ -36,14 +64,12 @@ export function ReplayScreen(props: { readonly path: string }) {
 
   useEffect(() => {
     const timer = setInterval(() => {
-      const [first, second] = elements()
-      if (!first) return
-      setAt(first.currentTime)
+      const [lead, ...others] = elements()
+      if (!lead) return
+      setAt(lead.currentTime)
       setLength(Math.max(...elements().map((each) => (Number.isFinite(each.duration) ? each.duration : 0))))
-      setPlaying(!first.paused && !first.ended)
-      if (second && !first.seeking && Math.abs(second.currentTime - first.currentTime) > APART_S) {
-        second.currentTime = first.currentTime
-      }
+      setPlaying(!lead.paused && !lead.ended)
+      for (const other of others) setHole(!follow(lead, other))
     }, 200)
     return () => clearInterval(timer)
   })
@@ -65,12 +91,15 @@ export function ReplayScreen(props: { readonly path: string }) {
       {refused && <p role="alert">{say('replayRefused')}</p>}
       <div class="pair">
         <figure hidden={found[0] === false}>
-          <video ref={customer} playsInline aria-label={say('roleCustomer')} />
+          <video ref={customer} hidden={found[0] === false} playsInline aria-label={say('roleCustomer')} />
           <figcaption>{say('roleCustomer')}</figcaption>
         </figure>
         <figure hidden={found[1] === false}>
-          <video ref={agent} playsInline aria-label={say('roleAgent')} />
-          <figcaption>{say('roleAgent')}</figcaption>
+          <video ref={agent} hidden={found[1] === false} playsInline aria-label={say('roleAgent')} />
+          <figcaption>
+            {say('roleAgent')}
+            {hole && at > 0 && <span class="note"> · {say('replayGap')}</span>}
+          </figcaption>
         </figure>
       </div>
       <div class="row">

@@ -2,7 +2,7 @@ import { Outcome } from '@protos/shuanglu/common/v1/types_pb'
 import type { Gap } from '@protos/shuanglu/media/v1/track_pb'
 import type { Finding } from '@protos/shuanglu/quality/v1/finding_pb'
 import type { Report } from '@protos/shuanglu/report/v1/report_pb'
-import type { EndReason } from '@protos/shuanglu/session/v1/call_pb'
+import { EndReason } from '@protos/shuanglu/session/v1/call_pb'
 import { useEffect, useState } from 'preact/hooks'
 import type { Door } from '../../api/door'
 import type { ApiError } from '../../api/errors'
@@ -33,7 +33,7 @@ export function ReportScreen(props: { readonly door: Door; readonly reason: EndR
     <main class="report" data-screen={`report-${state.kind}`}>
       <Top />
       <h1>{say('endedTitle')}</h1>
-      <p class="quiet">{say(END[props.reason])}</p>
+      {props.reason !== EndReason.COMPLETED && <p class="quiet">{say(END[props.reason])}</p>}
       {state.kind === 'waiting' && <p role="status">{say('reportWaiting')}</p>}
       {state.kind === 'failed' && (
         <p role="alert">
