@@ -331,6 +331,10 @@ def test_an_agents_seat_is_no_account(call: Call) -> None:
     assert refusal(agent.http.post("/v1/orders", json={"order": ORDER})) == (403, "SESSION_TOKEN_TOO_NARROW")
     assert refusal(agent.http.get("/v1/sessions")) == (403, "SESSION_TOKEN_TOO_NARROW")
     assert refusal(agent.http.get("/v1/recordings:reconcile")) == (403, "ROLE_FORBIDDEN")
+    # A file would stand in the place of what the call records.
+    both = {"participants": [{"participant_id": who} for who in (CUSTOMER, AGENT)], "upload_id": "any"}
+    imported = agent.http.post("/v1/imports", json={"session_id": call.session_id, "files": [both]})
+    assert refusal(imported) == (403, "ROLE_FORBIDDEN")
 
 
 def test_after_the_end_nobody_comes_in_any_more(call: Call, call_stack: EmbeddedStack, offer: str) -> None:

@@ -121,6 +121,8 @@ ACCESS: dict[str, Row] = {
 OPEN_PREFIXES = ("/grpc.health.v1.Health/",)
 # Calls that need no token. The code of an invitation is the authority, and what it gives is a token.
 OPEN_CALLS = frozenset({CALL + "AcceptInvitation"})
+# What an invitation never opens, whatever its role: an import would stand in the place of the call's own recording.
+NOT_BY_INVITATION = (IMPORT,)
 
 UPLOADS, PUBLISH, WATCH = "/files", "/whip", "/whep"
 DOORS: dict[str, Row] = {

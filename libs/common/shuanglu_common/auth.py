@@ -20,7 +20,16 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from shuanglu_common.access import ACCESS, DOORS, OPEN_CALLS, OPEN_PREFIXES, Role, Row, Scope
+from shuanglu_common.access import (
+    ACCESS,
+    DOORS,
+    NOT_BY_INVITATION,
+    OPEN_CALLS,
+    OPEN_PREFIXES,
+    Role,
+    Row,
+    Scope,
+)
 from shuanglu_common.bus.subjects import SESSION_ID, TENANT
 from shuanglu_common.errors import Forbidden, NotFound, Unauthenticated
 from shuanglu_common.settings import ServiceSettings
@@ -239,7 +248,8 @@ def authorise(method: str, principal: Principal, request: Any) -> None:
     What is not in the table is denied, also a row that compares `session_id` for a request without such a field.
     """
     rule = ACCESS.get(method)
-    _admit(rule, principal)
+    by_invitation = principal.invitation_id is not None
+    _admit(None if by_invitation and method.startswith(NOT_BY_INVITATION) else rule, principal)
     if rule is not None and rule.scope is Scope.OWN and principal.session_id is not None:
         principal.require_session(getattr(request, "session_id", ""))
 

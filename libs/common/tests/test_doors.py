@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from shuanglu.media.v1 import import_service_pb2
 from shuanglu.report.v1 import report_service_pb2, report_service_pb2_grpc
 from shuanglu.session.v1 import session_service_pb2, session_service_pb2_grpc
-from shuanglu_common.access import ACCESS, CALL, OPEN_CALLS, SESSION, Role, Scope
+from shuanglu_common.access import ACCESS, CALL, IMPORT, OPEN_CALLS, SESSION, Role, Scope
 from shuanglu_common.auth import (
     SESSION_ISSUER,
     Principal,
@@ -370,6 +372,16 @@ def test_the_table_alone_decides(method: str, roles: frozenset[Role], bound: str
             authorise(method, principal, request)
     else:
         authorise(method, principal, request)
+
+
+def test_an_invitation_opens_no_import_whatever_its_role() -> None:
+    seat = Principal("bank", "mine/agent", frozenset({Role.AGENT}), "mine", "", "agent", "invitation-1", 1)
+    request = import_service_pb2.ImportRecordingRequest(session_id="mine")
+    for path in (path for path in ACCESS if path.startswith(IMPORT)):
+        with pytest.raises(RoleForbidden):
+            authorise(path, seat, request)
+    authorise(IMPORT + "ImportRecording", replace(seat, invitation_id=None), request)
+    authorise(CALL + "EndCall", seat, request)
 
 
 def test_a_row_that_compares_the_session_denies_a_request_that_names_none() -> None:
