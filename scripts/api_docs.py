@@ -43,7 +43,8 @@ claims `iss`, `aud`, `exp`, `sub`, `tenant`, `roles` and, for a token of one ses
 bank's issuer, and for those who take part in a call from signaling: `AcceptInvitation` turns the code of a link into a
 token of one session and one participant, with the role `customer` (customer, co-signer, witness) or `agent` (agent,
 supervisor); it opens no import. Every service checks the token again. What another tenant owns does not exist for the
-caller (404). JSON uses the field names of the protos; enums are their full names (`OUTCOME_PASS`); 64-bit numbers are strings.
+caller (404). JSON uses the field names of the protos; enums are their full names (`OUTCOME_PASS`); 64-bit numbers are
+strings.
 
 Errors are `{code, message, details}` with a `google.rpc.ErrorInfo` whose `reason` is stable; gRPC carries the same in
 `grpc-status-details-bin`.
