@@ -1,6 +1,7 @@
 """Calls for the benchmark: a stack without models, sessions in it, and callers in processes of their own."""
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from shuanglu_stack.announcer import ConsoleAnnouncer
 from shuanglu_stack.sampling import Client, as_another_order, client_of, sample_recording
 from shuanglu_stack.stack import EmbeddedStack, StackOptions
 
-DATA = ROOT / ".data" / "bench-live"
+DATA = ROOT / ".data" / f"bench-live-{os.getpid()}"
 SAMPLE = ROOT / "samples" / "personal-loan"
 SERVICES = ("media-ingest-live", "signaling", "media-ingest", "quality", "report")
 # Many callers come from one address here.
@@ -40,14 +41,16 @@ def stack_for_calls(
     rtp_ports: int = 100,
 ) -> Iterator[tuple[EmbeddedStack, Client]]:
     """A stack of its own, empty, and a bank's app at its gateway. `env`: settings by service."""
-    shutil.rmtree(DATA, ignore_errors=True)
     options = StackOptions(
         data_dir=DATA, root=ROOT, services=services, service_env=env or {}, gateway=UNHURRIED, rtp_ports=rtp_ports
     )
     if media_host:
         options = replace(options, media_host=media_host)
-    with EmbeddedStack(options, ConsoleAnnouncer(Console())) as stack, client_of(stack) as client:
-        yield stack, client
+    try:
+        with EmbeddedStack(options, ConsoleAnnouncer(Console())) as stack, client_of(stack) as client:
+            yield stack, client
+    finally:
+        shutil.rmtree(DATA, ignore_errors=True)
 
 
 @contextmanager

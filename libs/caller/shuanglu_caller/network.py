@@ -255,13 +255,15 @@ class _Forwarder:
         if self._namespace is not None:
             _enter(str(self._namespace))
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_server(self._carry, sock=self._listener))
+        server = self._loop.run_until_complete(asyncio.start_server(self._carry, sock=self._listener))
         self._loop.run_forever()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._listener.close()
+        server.close()
+        # What is cancelled may leave more behind: twice is enough.
+        for _ in range(2):
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -91,6 +91,8 @@ class Connection:
         self._gone.clear()
         self.peer = self._new_peer()
         self._prepare_answer()
+        # aiortc repeats a lost DTLS hello after a second, browsers and Janus after 50 and 100 ms: Janus speaks first.
+        offer = offer.replace("a=setup:actpass", "a=setup:active")
         await self.peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await self.peer.setLocalDescription(await self.peer.createAnswer())
         await self._send("PATCH", self.resource, self.peer.localDescription.sdp)
