@@ -167,8 +167,10 @@ class LiveDoor:
             subscription = await client.jetstream().subscribe(
                 f"media.v1.{TENANT}.{session_id}.*", stream="MEDIA", ordered_consumer=True
             )
-            pending = (await subscription.consumer_info()).num_pending
-            messages = [await subscription.next_msg(5) for _ in range(pending)]
+            info = await subscription.consumer_info()
+            # Some are on their way already.
+            sent = info.delivered.consumer_seq if info.delivered else 0
+            messages = [await subscription.next_msg(5) for _ in range((info.num_pending or 0) + sent)]
             return [decode(message.data).payload for message in messages]
         finally:
             await client.close()
