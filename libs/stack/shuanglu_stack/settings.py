@@ -18,5 +18,5 @@ class StackSettings(BaseSettings):
         default=18400, ge=1024, le=65000, description="First of the other ports with --ports fixed; about 35 follow it."
     )
     media_host: str = Field(
-        default="", description="Address at which browsers reach the media server and the relay; default: the machine's."
+        default="", description="Address at which browsers reach media server and relay; default: the machine's."
     )

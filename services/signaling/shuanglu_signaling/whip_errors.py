@@ -107,4 +107,3 @@ class NotNegotiable(NotAllowedNow):
     http_status: ClassVar[int] = HTTPStatus.UNPROCESSABLE_ENTITY
     reason = "NOT_NEGOTIABLE"
     help = "请重新建立连接。POST a new offer."
-

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import BigInteger, Row, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shuanglu_common.database import Database
@@ -12,6 +12,7 @@ from shuanglu_signaling.domain.whip_resource import Resource, Way
 from shuanglu_signaling.whip_tables import MEDIA_NODES, REPLICAS, WHIP_RESOURCES
 
 TABLE = WHIP_RESOURCES.c
+NOW_US = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
 
 
 def read(row: Row[Any]) -> Resource:
@@ -91,11 +92,12 @@ class PostgresResources:
 
     async def beat(self) -> bool:
         """A row that is gone was taken over."""
-        mine = REPLICAS.update().where(REPLICAS.c.replica_id == self.replica_id).values(beat_at=func.now())
+        mine = REPLICAS.update().where(REPLICAS.c.replica_id == self.replica_id).values(beat_at_us=NOW_US)
         async with self.database.transaction() as connection:
             if (await connection.execute(mine)).rowcount:
                 return True
-            await connection.execute(insert(REPLICAS).values(replica_id=self.replica_id).on_conflict_do_nothing())
+            fresh = insert(REPLICAS).values(replica_id=self.replica_id, beat_at_us=NOW_US)
+            await connection.execute(fresh.on_conflict_do_nothing())
         return False
 
     async def owned(self) -> Sequence[Resource]:
@@ -106,7 +108,7 @@ class PostgresResources:
 
     async def take_over(self) -> Sequence[Resource]:
         """The dead replica's row is locked, so that one of the survivors gets all of it."""
-        stale = REPLICAS.c.beat_at < func.now() - text(f"interval '{self.lease_s} seconds'")
+        stale = REPLICAS.c.beat_at_us < NOW_US - int(self.lease_s * 1_000_000)
         query = select(REPLICAS.c.replica_id).where(stale).with_for_update(skip_locked=True)
         async with self.database.transaction() as connection:
             dead = list((await connection.execute(query)).scalars())
@@ -119,9 +121,9 @@ class PostgresResources:
 
     async def leave(self) -> None:
         """As if it had not beaten for long."""
-        long_ago = REPLICAS.update().where(REPLICAS.c.replica_id == self.replica_id)
+        long_ago = REPLICAS.update().where(REPLICAS.c.replica_id == self.replica_id).values(beat_at_us=0)
         async with self.database.transaction() as connection:
-            await connection.execute(long_ago.values(beat_at=func.now() - text("interval '1 day'")))
+            await connection.execute(long_ago)
 
     async def beacon(self, node: str) -> str:
         """Empty before the first."""

@@ -1,6 +1,6 @@
 """Tables of connections to media servers, in the schema `signaling`; the migrations make the same."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, String, Table, Text, func
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from shuanglu_signaling.tables import METADATA
 
@@ -30,7 +30,8 @@ REPLICAS = Table(
     "replicas",
     METADATA,
     Column("replica_id", String(32), primary_key=True),
-    Column("beat_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # By the database's clock.
+    Column("beat_at_us", BigInteger, nullable=False),
 )
 MEDIA_NODES = Table(
     "media_nodes",

@@ -14,6 +14,7 @@ from shuanglu_common import migrations
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.database import Database
 from shuanglu_common.sealing import SealBroken, Sealer
+from shuanglu_signaling import whip_tables
 from shuanglu_signaling.domain.listing import Cursor, SessionFilter
 from shuanglu_signaling.domain.words import Channel, SessionState
 from shuanglu_signaling.postgres import PostgresOrders, PostgresSessions
@@ -167,6 +168,7 @@ async def test_migrations_make_the_tables_of_the_code_and_can_run_twice(url: str
     async with database.transaction() as connection:
         await connection.run_sync(found.reflect)
     await database.close()
+    assert whip_tables.METADATA is METADATA
     for name, table in METADATA.tables.items():
         made = {column.name: (str(column.type), column.nullable) for column in found.tables[name].columns}
         wanted = {

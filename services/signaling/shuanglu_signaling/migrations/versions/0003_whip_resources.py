@@ -36,7 +36,7 @@ def upgrade() -> None:
     op.create_table(
         "replicas",
         sa.Column("replica_id", sa.String(32), primary_key=True),
-        sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("beat_at_us", sa.BigInteger, nullable=False),
         schema=SCHEMA,
     )
     op.create_table(
