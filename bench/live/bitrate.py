@@ -157,7 +157,7 @@ def coded(pictures: Sequence[Pixels], kbit_s: int) -> tuple[list[Pixels], float]
     decoder = av.CodecContext.create("h264", "r")
     frames = [frame for _, data in packets for frame in decoder.decode(av.Packet(data))] + decoder.decode(None)
     took = sum(len(data) for _, data in packets) * 8 / 1000 / (len(pictures) / RATE)
-    return [frame.to_ndarray(format="bgr24") for frame in frames], took
+    return [frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False) for frame in frames], took
 
 
 def seen_in(pictures: Sequence[Pixels], eyes: Worker, reference: Sequence[float]) -> Seen:

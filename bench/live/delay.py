@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import nats
+from nats.aio.msg import Msg
 
 from figures import Figure
 from live.calls import callers, invited, place_of, stack_for_calls, stay, usual_film
@@ -36,7 +37,7 @@ async def listen(nats_url: str, until_s: float) -> list[Told]:
     """All segments of pictures that are told until a time since the epoch."""
     found: list[Told] = []
 
-    async def take(message: nats.aio.msg.Msg) -> None:
+    async def take(message: Msg) -> None:
         now_s = time.time()
         payload = decode(message.data).payload
         if isinstance(payload, SegmentStored) and payload.track.kind == TrackKind.TRACK_KIND_VIDEO:

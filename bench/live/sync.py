@@ -28,7 +28,7 @@ PAIR_S = FLASH_EVERY_S / 2
 def flashes_s(track: bytes) -> list[float]:
     """When each flash begins."""
     found, dark = [], False
-    with av.open(io.BytesIO(track)) as container:
+    with av.open(io.BytesIO(track), "r") as container:
         for frame in container.decode(video=0):
             bright = float(frame.to_ndarray(format="gray")[::8, ::8].mean()) > BRIGHT
             if bright and dark:
@@ -41,7 +41,7 @@ def beeps_s(track: bytes) -> list[float]:
     """When each beep begins: loud after at least a quarter of a second without."""
     found: list[float] = []
     last_loud_s = -1.0
-    with av.open(io.BytesIO(track)) as container:
+    with av.open(io.BytesIO(track), "r") as container:
         for frame in container.decode(audio=0):
             samples = frame.to_ndarray()
             level = np.abs(samples[0].astype(np.float64)) / (1 if samples.dtype.kind == "f" else 32768)
