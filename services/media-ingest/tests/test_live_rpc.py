@@ -19,6 +19,7 @@ from shuanglu_common.access import Role
 from shuanglu_common.auth import CURRENT, Principal
 from shuanglu_media_ingest.domain.survey import Medium
 from shuanglu_media_ingest.errors import RecordingInvalid, RecordingNotFound
+from shuanglu_media_ingest.live import metrics
 from shuanglu_media_ingest.live.proof import Proof
 from shuanglu_media_ingest.live.rpc import RecorderRpc
 
@@ -146,3 +147,21 @@ async def test_a_session_that_was_being_removed_is_removed_to_its_end(tmp_path: 
         (recording.folder.path / "recording.json").unlink()
         await rig.start()
         assert not recording.folder.path.exists()
+
+
+async def test_the_metrics_tell_what_stands_still_and_what_waits(tmp_path: Path):
+    async with Rig(tmp_path) as rig:
+        await rig.open()
+        rig.store.is_away = True
+        rig.write(FILE, sound_file(8))
+        await rig.until(lambda: any(tail.in_hand for tail in rig.recording.tails.values()))
+        rig.recording.tails["customer-audio"].grown_at_us -= 5_000_000
+        stopping = asyncio.Event()
+        measuring = asyncio.create_task(Proof(rig.recorder, 0).measure(stopping))
+        await rig.until(lambda: metrics.STALLED._value.get() == 1)
+        assert metrics.OPEN_RECORDINGS._value.get() == 1
+        assert metrics.ALARM._value.get() == 1
+        assert metrics.OLDEST_SECONDS._value.get() > 0
+        assert metrics.UNCONFIRMED_BYTES._value.get() == len(sound_file(8))
+        stopping.set()
+        await measuring
