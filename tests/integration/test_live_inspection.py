@@ -1,9 +1,12 @@
 """A call is inspected like files: the same film gives the same findings, and what a call lost is told as what it is."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
+import boto3
 import pytest
 from tests.integration.faults.live_door import LiveDoor
 from tests.integration.filmed_call import ORIGIN_US, pictures, recorded, smaller, sound
@@ -20,6 +23,7 @@ from shuanglu_cli.recording import open_session
 from shuanglu_cli.uploads import upload_id_of
 from shuanglu_media_ingest.domain.survey import Medium
 from shuanglu_stack import EmbeddedStack
+from shuanglu_stack.s3_gateway import BUCKET
 from shuanglu_stack.sampling import Client, as_another_order, sample_recording
 
 PEOPLE = ("customer", "agent")
@@ -75,6 +79,25 @@ class Call:
         return [(kind_of(one), one.track_id) for step in steps for one in step.differences]
 
 
+@contextmanager
+def without(door: LiveDoor, key: str) -> Iterator[None]:
+    """The store without an object, which is put back."""
+    keys = door.stack.keys
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{door.stack.ports['s3']}",
+        aws_access_key_id=keys.s3_access_key,
+        aws_secret_access_key=keys.s3_secret_key,
+        region_name="us-east-1",
+    )
+    data = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    s3.delete_object(Bucket=BUCKET, Key=key)
+    try:
+        yield
+    finally:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=data)
+
+
 def key_of(finding: Finding) -> tuple[str, str, int, str]:
     return finding.check_id, finding.node_id, finding.role, finding.expected_en
 
@@ -106,6 +129,9 @@ def test_a_call_gives_the_same_findings_as_its_films_imported(
         if one.check_id == "must_say":
             assert one.interval.start_ms == pytest.approx(other.interval.start_ms, abs=PLACE_MS)
     assert [seen.role for seen in live.result.presence] == [seen.role for seen in clean_report.result.presence]
+    assert call.differences() == []
+    with without(door, f"demo/{call.session_id}/tracks/customer-video/000003.m4s"):
+        assert call.differences() == [("SEGMENT_MISSING", "customer-video")]
     assert call.differences() == []
 
 
