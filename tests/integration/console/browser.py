@@ -12,8 +12,8 @@ EXECUTABLE = "/usr/bin/chromium"
 SHOTS = ROOT / "build" / "screenshots"
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 720}
-# Twenty seconds of patience for a machine of two cores on which everything runs at once.
-PATIENCE_MS = 20_000
+# Patience for a machine of two cores on which everything runs at once.
+PATIENCE_MS = 40_000
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

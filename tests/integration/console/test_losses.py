@@ -5,7 +5,7 @@ from tests.integration.console.booth import Booth, in_call, leave, proven, sees
 from tests.integration.console.browser import Browsers, shoot
 
 # A page tries again after at most 5 s, and the machine may be busy.
-BACK_MS = 40_000
+BACK_MS = 80_000
 
 
 def test_a_page_without_network_says_so_and_comes_back(booth: Booth, people: Browsers) -> None:

@@ -59,7 +59,7 @@ def test_two_pages_hold_a_call_and_perform_its_nodes(booth: Booth, people: Brows
     shoot(customer, "customer-ended-en")
     assert faults == []
     for page in (customer, agent):
-        page.context.leave()
+        page.context.close()
 
 
 def test_a_switched_off_sound_is_told_and_hold_stops_the_nodes(booth: Booth, people: Browsers) -> None:
