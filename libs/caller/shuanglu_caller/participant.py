@@ -6,7 +6,7 @@ What a page in a browser does, in the same order and by the same doors.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -138,7 +138,7 @@ class Participant:
         self._tasks.append(asyncio.ensure_future(self._follow()))
         if self.manner.watches:
             # Who is there already is seen while the own media finds its way.
-            await asyncio.gather(self._publish(), self._tried(self._others_media()))
+            await asyncio.gather(self._publish(), self._tried(self._others_media))
         else:
             await self._publish()
         self._tasks.append(asyncio.ensure_future(self._keep_connected()))
@@ -181,17 +181,17 @@ class Participant:
         while self.call.state not in OVER:
             await self._again.wait()
             self._again.clear()
-            steps: list[Coroutine[Any, Any, None]] = [self._own_media()]
+            steps: list[Callable[[], Awaitable[None]]] = [self._own_media]
             if self.manner.watches:
-                steps.append(self._others_media())
+                steps.append(self._others_media)
             done = await asyncio.gather(*(self._tried(step) for step in steps))
             if not all(done):
                 await asyncio.sleep(RETRY_S)
                 self._again.set()
 
-    async def _tried(self, step: Coroutine[Any, Any, None]) -> bool:
+    async def _tried(self, step: Callable[[], Awaitable[None]]) -> bool:
         with self._noting():
-            await step
+            await step()
             return True
         return False
 
