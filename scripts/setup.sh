@@ -31,7 +31,7 @@ wanted() {
     cat libs/*/pyproject.toml services/*/pyproject.toml samples/pyproject.toml
     find protos -name '*.proto' -print0 | sort -z | xargs -0 cat
     cat scripts/console.sh
-    find services/console -type f -not -path '*/node_modules/*' -print0 2>/dev/null | sort -z | xargs -0 cat
+    find services/console -type f -not -path '*/node_modules/*' -not -path '*/build/*' -print0 2>/dev/null | sort -z | xargs -0 cat
     pwd
     printf '%s' "${SHUANGLU_WITHOUT_MODELS:-}"
   } 2>/dev/null | sha256sum | cut -d' ' -f1
