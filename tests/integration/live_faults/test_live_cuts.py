@@ -15,10 +15,10 @@ from shuanglu_caller.network import Shape, may_shape
 
 # A home's way to a city not far away.
 WAY = Shape(delay_s=0.02, loss=0.005)
-AFTER_S = 8.0
+AFTER_S = 5.0
 MOST_LOST_S = 2.0
 # Behind a long cut the customer has to notice it, to come in anew and to send a key frame.
-BACK_WITHIN_S = 30
+BACK_WITHIN_S = 60
 
 
 @pytest.mark.skipif(not may_shape(), reason="only root may make network namespaces and TUN devices")
@@ -47,8 +47,10 @@ async def test_a_cut_network_loses_hardly_more_than_the_cut(
             line.shape(Shape(cut=True))
             await asyncio.sleep(seconds)
             line.shape(WAY)
-            await stage.until(lambda view: everybody_live(view) and proven(view), BACK_WITHIN_S)
-            await asyncio.sleep(AFTER_S)
+            # What had been asked for during a long cut may arrive late and take over once more.
+            for _ in range(2):
+                await stage.until(lambda view: everybody_live(view) and proven(view), BACK_WITHIN_S)
+                await asyncio.sleep(AFTER_S)
             await end(stage)
         published = await there
     found = await asyncio.to_thread(recorded, stack, stage.session_id)
