@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -140,17 +140,22 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     def stream(
-        self, method: str, inner: Callable[..., AsyncIterator[Any]], read: Reader
-    ) -> Callable[..., AsyncIterator[Any]]:
-        """One request, many responses."""
+        self, method: str, inner: Callable[..., AsyncGenerator[Any, None]], read: Reader
+    ) -> Callable[..., Awaitable[None]]:
+        """One request, many responses.
 
-        async def call(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        Written one by one, not yielded: a generator that is dropped in the middle is closed later and elsewhere, and
+        until then its place among the caller's streams is taken.
+        """
+
+        async def call(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             with watched(method, context) as outcome:
                 try:
                     request = self.admit(method, context, data, read)
                     with self.one_more_stream():
-                        async for response in inner(request, context):
-                            yield response
+                        async with aclosing(inner(request, context)) as responses:
+                            async for response in responses:
+                                await context.write(response)
                 except Exception as error:  # noqa: BLE001 - a door answers, whatever happens
                     outcome.append(translate(method, error))
                 if outcome:
