@@ -117,8 +117,9 @@ class Cells:
         if spare is not None:
             with suppress(CellFailed):
                 child = await spare
-                if not child.ended:
+                if child.lives():
                     return child
+                await child.end()
         return await _opened(self.spec)
 
 

@@ -134,6 +134,15 @@ class CellProcess:
         """Kill it, if it is not gone already, and reap it."""
         await self._end("closed")
 
+    def lives(self) -> bool:
+        """Whether it has not ended by itself, also if nobody has been told of its end yet."""
+        if self.ended:
+            return False
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
+
     def _unexpected(self) -> None:
         """It ended, or speaks without being asked."""
         self._begin_to_end(None)
