@@ -10,7 +10,7 @@ class Sizes(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BENCH_", frozen=True, extra="ignore")
 
     parts: str = Field(
-        default="bitrate,capacity,joining,joining_far,delay,sync",
+        default="bitrate,capacity,joining,joining_far,joining_pages,delay,sync",
         description="What is measured, with commas in between.",
     )
     call_s: float = Field(default=40, ge=10, description="How long processors are watched for each number of sessions.")
