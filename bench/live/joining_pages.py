@@ -12,18 +12,17 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser, sync_playwright
 
 from figures import Figure
-from live.calls import SAMPLE, callers, place_of, stack_for_calls
+from live.calls import callers, invited, place_of, stack_for_calls
 from live.joining import KEY_EVERY, NEAR_MOST_S, TIMEOUT_S, spread
 from live.joining_far import FAR_MOST_S, LINE
 from live.sizes import Sizes
 from shuanglu.session.v1.call_service_pb2 import CreateInvitationRequest, EndCallRequest
-from shuanglu_caller.booking import book, people_of, seats_of
 from shuanglu_caller.desk import Place, Seat
 from shuanglu_caller.film import Film, marked_film
 from shuanglu_caller.network import BadNetwork, may_shape
 from shuanglu_caller.participant import OVER, Manner, Participant
 from shuanglu_caller.reels import Projector
-from shuanglu_stack.sampling import Client, as_another_order, sample_recording
+from shuanglu_stack.sampling import Client
 from shuanglu_stack.stack import EmbeddedStack
 
 CHROMIUM = "/usr/bin/chromium"
@@ -79,14 +78,12 @@ def joins(stack: EmbeddedStack, client: Client, count: int, near: ProcessPoolExe
 
 
 def _join(
-    stack: EmbeddedStack, client: Client, place: Place, film: Film, near: ProcessPoolExecutor, browser: Browser
+    stack: EmbeddedStack, client: Client, agent: Seat, film: Film, near: ProcessPoolExecutor, browser: Browser
 ) -> float:
-    recording, calls = as_another_order(sample_recording(SAMPLE)), client.gateway.calls
-    session_id = book(client.gateway, None, recording)
-    agent = asyncio.run(seats_of(place, stack.token(), session_id, people_of(recording)[1:]))["agent"]
+    calls, session_id = client.gateway.calls, agent.session_id
     request = CreateInvitationRequest(session_id=session_id, participant_id="customer")
     link = stack.gateway_url + client.gateway.call(calls.CreateInvitation, request).invitation.link
-    waiting = near.submit(wait_for_customer, place, agent, film)
+    waiting = near.submit(wait_for_customer, place_of(stack), agent, film)
     context = browser.new_context(ignore_https_errors=True, viewport={"width": 360, "height": 740})
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_S * 1000)
@@ -109,8 +106,8 @@ def _join(
 def measure(sizes: Sizes) -> list[Figure]:
     """Loopback first; then behind a TUN router, 200 ms there and back and 5 % lost each way, HTTPS included."""
     count = max(2, sizes.joins // 3)
-    with stack_for_calls() as (stack, client), callers(1) as near, chromium([CHROMIUM]) as browser:
-        seconds = joins(stack, client, count, near, browser)
+    with stack_for_calls() as (stack, client), callers(1) as near:
+        seconds = joins(stack, client, count, near, [CHROMIUM])
     figures = spread("page: click to both pictures, loopback", seconds, NEAR_MOST_S, f"{count} calls, Chromium")
     if not may_shape():
         print("left out: network namespaces need root")
@@ -119,9 +116,8 @@ def measure(sizes: Sizes) -> list[Figure]:
         BadNetwork(LINE) as network,
         stack_for_calls(media_host=network.near) as (stack, client),
         callers(1) as near,
-        chromium(network.command(CHROMIUM)) as browser,
     ):
         network.open_tcp(stack.ports["gateway"])
-        far = joins(stack, client, count, near, browser)
+        far = joins(stack, client, count, near, network.command(CHROMIUM))
     against = f"{count} calls, Chromium; {sum(far) / sum(seconds):.1f} times loopback"
     return figures + spread("page: click to both pictures, 200 ms and 5 % lost", far, FAR_MOST_S, against)

@@ -1,4 +1,7 @@
-"""A stack without models, and browsers, for all tests of the pages."""
+"""A stack without models, and browsers, for each file of tests.
+
+No longer than that: while a browser is driven, nothing else in this process can run an event loop.
+"""
 
 from collections.abc import Iterator
 
@@ -11,7 +14,7 @@ from shuanglu_stack import EmbeddedStack, StackOptions
 from shuanglu_stack.sampling import Client, client_of
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     """Everything that a call needs; nobody looks at the recordings."""
     options = StackOptions(
@@ -23,14 +26,14 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def bank(calls: EmbeddedStack) -> Iterator[Client]:
     """The bank's app."""
     with client_of(calls) as client:
         yield client
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def people() -> Iterator[Browsers]:
     """Browsers with the sample's people in front of them."""
     with browsers() as all_of_them:
