@@ -71,10 +71,14 @@ def chromium(command: Sequence[str]) -> Iterator[Browser]:
             yield browser
 
 
-def joins(stack: EmbeddedStack, client: Client, count: int, near: ProcessPoolExecutor, browser: Browser) -> list[float]:
-    """Seconds of each call, one after the other."""
-    film, place = marked_film(key_every=KEY_EVERY), place_of(stack)
-    return [_join(stack, client, place, film, near, browser) for _ in range(count)]
+def joins(
+    stack: EmbeddedStack, client: Client, count: int, near: ProcessPoolExecutor, command: Sequence[str]
+) -> list[float]:
+    """Seconds of each call, one after the other, in the browser that the command starts."""
+    # Before the browser: while one is driven, this process can run no other event loop.
+    film, agents = marked_film(key_every=KEY_EVERY), [seats["agent"] for seats in invited(stack, client, count)]
+    with chromium(command) as browser:
+        return [_join(stack, client, agent, film, near, browser) for agent in agents]
 
 
 def _join(
