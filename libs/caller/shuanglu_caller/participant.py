@@ -22,6 +22,7 @@ from shuanglu_caller.whip import HTTP_TIMEOUT_S, Connection, Publication, View
 
 OVER = {CallState.CALL_STATE_ENDING, CallState.CALL_STATE_ENDED}
 RETRY_S = 0.5
+LOOK_EVERY_S = 0.02
 KEEP_ALIVE_S = 120.0
 
 
@@ -109,9 +110,9 @@ class Participant:
     async def sees(self, participant_id: str, timeout_s: float = 30) -> None:
         """Wait until that participant's picture moves. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
-            async with self._changed:
-                await self._changed.wait_for(lambda: participant_id in self._watched)
-            await self._watched[participant_id].view.moving.wait()
+            # Looked at again and again: a connection that is made anew has another view.
+            while not ((one := self._watched.get(participant_id)) and one.view.moving.is_set()):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_EVERY_S)
 
     def view_of(self, participant_id: str) -> View | None:
         """The connection that brings that participant's media."""
