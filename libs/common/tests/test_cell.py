@@ -361,12 +361,13 @@ async def test_every_piece_of_work_has_a_child_of_its_own_and_one_waits():
 
 
 async def test_a_spare_child_that_died_is_not_given_out():
+    others = {int(pid) for pid in children()}  # of this process, from other tests
     cells = Cells(SPEC)
     cells.prepare()
     await asyncio.sleep(1)
     async with cells.fresh() as first:
         await asyncio.sleep(1)
-        spare = {int(pid) for pid in children()} - {first.pid}
+        spare = {int(pid) for pid in children()} - others - {first.pid}
         for pid in spare:
             os.kill(pid, signal.SIGKILL)
             await gone(pid)
