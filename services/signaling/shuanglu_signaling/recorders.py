@@ -113,7 +113,10 @@ class GrpcRecorders:
         )
         recorder = self.node(node)
         try:
-            answer = await recorder.stub.OpenRecording(request, metadata=self.metadata(tenant), timeout=CALL_TIMEOUT_S)
+            # Waited for: a recorder that has just been started again is back before a person would try again.
+            answer = await recorder.stub.OpenRecording(
+                request, metadata=self.metadata(tenant), timeout=CALL_TIMEOUT_S, wait_for_ready=True
+            )
         except grpc.aio.AioRpcError as error:
             raise unavailable(error, node) from error
         if not recorder.offsets:
