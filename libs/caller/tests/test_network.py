@@ -61,7 +61,7 @@ def round_trips_s(network: BadNetwork, count: int) -> list[float]:
 def serve_once(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection, connection.makefile("rb") as incoming:
-        connection.sendall(incoming.read().upper() * 10_000)
+        connection.sendall(incoming.read().upper() * 1_000)
 
 
 @pytest.mark.skipif(not may_shape(), reason="network namespaces and TUN devices need root")
@@ -81,7 +81,7 @@ def test_a_tcp_service_is_reached_there_under_its_own_address() -> None:
         port = listener.getsockname()[1]
         threading.Thread(target=serve_once, args=(listener,), daemon=True).start()
         with BadNetwork(Shape(delay_s=0.02), tcp_ports=[port]) as network:
-            assert there(network, DOWNLOAD, port) == b"HELLO" * 10_000
+            assert there(network, DOWNLOAD, port) == b"HELLO" * 1_000
 
 
 @pytest.mark.skipif(not may_shape(), reason="network namespaces and TUN devices need root")
