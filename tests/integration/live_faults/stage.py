@@ -79,6 +79,12 @@ def proven(view: CallView) -> bool:
     return view.recording.state == ProofState.PROOF_STATE_PROVEN
 
 
+def stored_since(view: CallView, position_ms: float) -> bool:
+    """The store has of every required track something that was recorded after that position."""
+    required = [track for track in view.recording.tracks if track.required]
+    return bool(required) and all(track.stored_ms > position_ms for track in required)
+
+
 def one_of(view: CallView, participant_id: str) -> CallParticipant:
     """A participant as the call has it."""
     return next(each for each in view.participants if each.participant.participant_id == participant_id)
