@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FILES = {"offline": "offline.py", "import": "import_.py", "live": "live_.py"}
+FILES = {"offline": "offline.py", "import": "import_.py", "live": "live_.py", "scale": "scale_.py"}
 
 
 def main() -> None:
