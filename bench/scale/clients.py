@@ -13,13 +13,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+import grpc
+
 from figures import Figure
 from live.calls import SERVICES, invited, place_of, stack_for_calls
 from material import ROOT
 from scale.sizes import Sizes
 from shuanglu.report.v1.report_service_pb2 import GetReportRequest
 from shuanglu.report.v1.report_service_pb2_grpc import ReportServiceStub
-from shuanglu_caller.desk import CallDesk, Place, Seat, grpc
+from shuanglu_caller.desk import CallDesk, Place, Seat
 from shuanglu_caller.errors import CallerError
 from shuanglu_stack.sampling import Client
 from shuanglu_stack.stack import EmbeddedStack
