@@ -6,9 +6,11 @@ A service's `__main__.py` calls `run_service(name, settings_class, build)`; `bui
 import argparse
 import asyncio
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -106,7 +108,9 @@ class App(Generic[S]):
             raise WrongSetting(
                 "missing setting SHUANGLU_DATABASE_URL: postgresql+asyncpg://user:password@host/database"
             )
-        database = Database(url.get_secret_value(), schema, self.clock, self.name)
+        ca_file = self.settings.database_ca_file
+        tls = trusting(ca_file) if ca_file is not None else None
+        database = Database(url.get_secret_value(), schema, self.clock, self.name, tls)
         self.background("outbox", lambda stopping: database.outbox.relay(database, self.bus, stopping))
         self.ready_when("database", database.ping)
         self.on_close(database.close)
@@ -256,6 +260,14 @@ class App(Generic[S]):
 Build = Callable[[App[Any]], Coroutine[Any, Any, None]]
 
 
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """TLS as a client, that trusts these authorities or the system's. Raises WrongSetting."""
+    try:
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:
+        raise WrongSetting(f"{ca_file} has no certificates that can be read: {error}") from error
+
+
 async def connect(settings: ServiceSettings, client: Client) -> None:
     """To the bus; keeps trying, and comes back after an outage."""
     credentials = settings.nats_credentials_file
@@ -266,6 +278,7 @@ async def connect(settings: ServiceSettings, client: Client) -> None:
     await client.connect(
         settings.nats_url,
         user_credentials=str(credentials) if credentials else None,
+        tls=trusting(settings.nats_ca_file) if settings.nats_url.startswith("tls://") else None,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; only the annotation says int
         connect_timeout=3,
@@ -278,7 +291,7 @@ async def connect(settings: ServiceSettings, client: Client) -> None:
 async def join_bus(settings: ServiceSettings, client: Client) -> None:
     """Connect, and make the streams agree with our table. Keeps trying."""
     await connect(settings, client)
-    while True:
+    while settings.nats_declare_streams:
         try:
             await ensure_streams(client.jetstream(), settings.nats_replicas)
         except (NatsError, TimeoutError, OSError) as error:
@@ -299,7 +312,8 @@ async def serve(name: str, settings: ServiceSettings, build: Build, *, needs_bus
     try:
         if needs_bus:
             await connect(settings, client)
-            await ensure_streams(client.jetstream(), settings.nats_replicas)
+            if settings.nats_declare_streams:
+                await ensure_streams(client.jetstream(), settings.nats_replicas)
         app = App(name, settings, client)
         if not needs_bus:
             app.do_without_bus()
@@ -335,7 +349,8 @@ def run_service(
         if package and settings.database_url is not None:
             from shuanglu_common import migrations  # noqa: PLC0415 - Alembic costs a running service 11 MiB
 
-            migrations.upgrade(settings.database_url.get_secret_value(), package, schema)
+            tls = trusting(settings.database_ca_file) if settings.database_ca_file is not None else None
+            migrations.upgrade(settings.database_url.get_secret_value(), package, schema, tls)
         return
     try:
         asyncio.run(serve(name, settings, build, needs_bus=needs_bus))

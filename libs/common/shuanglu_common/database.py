@@ -1,6 +1,7 @@
 """PostgreSQL: a schema for each service, and an outbox: a row and the event that tells of it stand or fall together."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -130,8 +131,8 @@ def lost(error: DBAPIError | asyncpg.PostgresError) -> bool:
 class Database:
     """A service's own schema. Every table has `tenant` first in its keys and conditions."""
 
-    def __init__(self, url: str, schema: str, clock: Clock, producer: str) -> None:
-        """`url`: postgresql+asyncpg://…; connects on first use."""
+    def __init__(self, url: str, schema: str, clock: Clock, producer: str, tls: ssl.SSLContext | None = None) -> None:
+        """`url`: postgresql+asyncpg://…; connects on first use. `tls`: None for what the URL says."""
         self.schema = schema
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -139,7 +140,7 @@ class Database:
             max_overflow=4,
             pool_timeout=QUERY_TIMEOUT_S,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "command_timeout": QUERY_TIMEOUT_S},
+            connect_args={"timeout": 5, "command_timeout": QUERY_TIMEOUT_S, **({"ssl": tls} if tls else {})},
         )
         self.outbox = Outbox(outbox_table(MetaData(), schema), clock, producer)
 

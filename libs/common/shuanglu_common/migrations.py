@@ -4,6 +4,7 @@ A service has `<package>/migrations/env.py` that calls `run_env()` from here, an
 """
 
 import asyncio
+import ssl
 import zlib
 from importlib import resources
 
@@ -17,23 +18,24 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 
-def upgrade(url: str, package: str, schema: str) -> None:
+def upgrade(url: str, package: str, schema: str, tls: ssl.SSLContext | None = None) -> None:
     """Bring a schema to the newest version. Raises SQLAlchemy and connection errors."""
     config = Config()
     config.set_main_option("script_location", str(resources.files(package) / "migrations"))
-    config.attributes.update(url=url, schema=schema)
+    config.attributes.update(url=url, schema=schema, tls=tls)
     command.upgrade(config, "head")
 
 
 def run_env() -> None:
     """What a service's env.py does."""
     attributes = context.config.attributes
-    asyncio.run(migrate(attributes["url"], attributes["schema"]))
+    asyncio.run(migrate(attributes["url"], attributes["schema"], attributes["tls"]))
 
 
-async def migrate(url: str, schema: str) -> None:
+async def migrate(url: str, schema: str, tls: ssl.SSLContext | None) -> None:
     """Run the migrations on a connection of their own."""
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
+    arguments = {"timeout": 10, **({"ssl": tls} if tls else {})}
+    engine = create_async_engine(url, poolclass=NullPool, connect_args=arguments)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(run_locked, schema)

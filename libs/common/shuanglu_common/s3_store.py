@@ -49,6 +49,7 @@ class S3ObjectStore:
             "s3",
             endpoint_url=settings.s3_endpoint,
             region_name=settings.s3_region,
+            verify=str(settings.s3_ca_file) if settings.s3_ca_file else None,
             aws_access_key_id=settings.s3_access_key,
             aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
             config=Config(

@@ -1,5 +1,6 @@
 """Settings of every service, from the environment (prefix SHUANGLU_) or files. Read once, passed down as values."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +9,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EXIT_BAD_SETTING = 2
+# Folder with a file for each secret setting, as Kubernetes mounts them: `shuanglu_database_url`, ….
+SECRETS_DIR = "SHUANGLU_SECRETS_DIR"
 
 
 class ServiceSettings(BaseSettings):
@@ -17,14 +20,28 @@ class ServiceSettings(BaseSettings):
 
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="Address of the bus.")
     nats_credentials_file: Path | None = Field(default=None, description="NATS credentials file; none for an open bus.")
+    nats_ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) that the bus is trusted by at tls://; none for the system's."
+    )
+    nats_declare_streams: bool = Field(
+        default=True,
+        description="Make the streams at start; false where `python -m shuanglu_common.streams_job` has made them.",
+    )
     nats_replicas: int = Field(default=1, ge=1, le=5, description="Copies of each stream; 3 in production.")
     s3_endpoint: str = Field(default="http://127.0.0.1:9000", description="Address of the object store.")
+    s3_ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) that the store is trusted by; none for the system's."
+    )
     s3_bucket: str = Field(default="shuanglu", min_length=3, description="Bucket that holds everything.")
     s3_region: str = Field(default="us-east-1", description="Region, where the store wants one.")
     s3_access_key: str = Field(default="", description="Access key of the object store.")
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Secret key of the object store.")
     database_url: SecretStr | None = Field(
         default=None, description="PostgreSQL, as postgresql+asyncpg://user:password@host:port/database."
+    )
+    database_ca_file: Path | None = Field(
+        default=None,
+        description="Certificates (PEM) that PostgreSQL is trusted by; TLS and its name are then required.",
     )
     master_key_file: Path | None = Field(
         default=None, description="File with 32 random bytes, base64: seals transcripts, templates and ID data."
@@ -64,9 +81,13 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def load_settings(settings_class: type[S], **values: Any) -> S:
-    """Settings from the environment, or exit code 2 with one line that names the wrong one."""
+    """Settings from the environment, else from SECRETS_DIR, or exit code 2 with one line that names the wrong one."""
+    folder = os.environ.get(SECRETS_DIR) or None
+    if folder is not None and not Path(folder).is_dir():
+        sys.stderr.write(f"wrong setting {SECRETS_DIR}: {folder} is not a folder\n")
+        raise SystemExit(EXIT_BAD_SETTING)
     try:
-        return settings_class(**values)
+        return settings_class(**{"_secrets_dir": folder, **values})
     except ValidationError as error:
         first = error.errors()[0]
         name = "SHUANGLU_" + "_".join(str(part) for part in first["loc"]).upper()
