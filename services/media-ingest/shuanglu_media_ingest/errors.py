@@ -21,7 +21,7 @@
     ├── TooMany                      BatchFull
     ├── InternalError                ImportGaveUp
     └── DependencyError              SessionsUnavailable, ReaderUnavailable, ProbeTooSlow, HashingTakesLong,
-                                     SpoolFull, RecorderFull
+                                     SpoolFull, RecorderFull, MediaNodeDraining
 
 The upload door answers with the status codes of tus, see spool.py.
 """
@@ -346,3 +346,10 @@ class RecorderFull(DependencyError):
 
     reason = "RECORDER_FULL"
     help = "Place the call on another media node."
+
+
+class MediaNodeDraining(DependencyError):
+    """The media node is about to be taken away and takes no new session."""
+
+    reason = "MEDIA_NODE_DRAINING"
+    help = "Place the call on another media node; `python -m shuanglu_media_ingest.live drain --cancel` takes it back."

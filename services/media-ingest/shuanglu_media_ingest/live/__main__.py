@@ -1,12 +1,17 @@
-"""Wiring of the live door: one beside each media server, on the same disk. Needs neither bus nor database to record."""
+"""Wiring of the live door: one beside each media server, on the same disk. Needs neither bus nor database to record.
+
+`python -m shuanglu_media_ingest.live drain` takes the node out of service: draining.py.
+"""
 
 import asyncio
+import sys
 import time
 
 from shuanglu.media.v1.recorder_service_pb2_grpc import add_RecorderServiceServicer_to_server
 from shuanglu_common.app import App, WrongSetting, run_service
 from shuanglu_media_ingest.live.clock import RecorderClock
 from shuanglu_media_ingest.live.desk import Manners, Recorder
+from shuanglu_media_ingest.live.draining import Draining, drain_command
 from shuanglu_media_ingest.live.photo import IdPhotos
 from shuanglu_media_ingest.live.proof import Proof
 from shuanglu_media_ingest.live.rpc import RecorderRpc
@@ -50,7 +55,8 @@ async def build(app: App[LiveSettings]) -> None:
     recorder.load()
     app.background("recorder", recorder.run)
     app.background("tidy", recorder.tidy)
-    proof = Proof(recorder, settings.live_alarm_unconfirmed_s)
+    app.background("draining", Draining(recorder).run)
+    proof = Proof(recorder, settings.live_alarm_unconfirmed_s, settings.live_zone)
     app.background("proof", proof.measure)
     rpc = RecorderRpc(recorder, proof)
     app.serve_grpc(lambda server: add_RecorderServiceServicer_to_server(rpc, server))
@@ -77,6 +83,8 @@ async def take(spool: LiveSpool) -> None:
 
 def main() -> None:
     """Entry point."""
+    if sys.argv[1:2] == ["drain"]:
+        raise SystemExit(drain_command(sys.argv[2:]))
     keep_little()
     run_service(NAME, LiveSettings, build, needs_bus=False)
 

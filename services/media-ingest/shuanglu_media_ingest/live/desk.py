@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from shuanglu.media.v1.recorder_service_pb2 import CloseRecordingRequest, OpenRecordingRequest
-from shuanglu_media_ingest.errors import RecorderFull, RecordingClosed, RecordingNotFound, SpoolFull
+from shuanglu_media_ingest.errors import MediaNodeDraining, RecorderFull, RecordingClosed, RecordingNotFound, SpoolFull
 from shuanglu_media_ingest.live import metrics
 from shuanglu_media_ingest.live.journal import read_entries
 from shuanglu_media_ingest.live.session import LiveRecording, Means, Phase
@@ -42,6 +42,7 @@ class Recorder:
         self.spool, self.means, self.manners = spool, means, manners
         self.recordings: dict[Key, LiveRecording] = {}
         self.ending = asyncio.Event()
+        self.draining = False
         self._opening = asyncio.Lock()
         self._rests_until: dict[Key, float] = {}
 
@@ -72,7 +73,7 @@ class Recorder:
     async def open(self, tenant: str, request: OpenRecordingRequest) -> LiveRecording:
         """Durable on return; a repeat adds the people that are new.
 
-        Raises SpoolFull, RecorderFull, RecordingClosed.
+        Raises MediaNodeDraining, SpoolFull, RecorderFull, RecordingClosed.
         """
         async with self._opening:
             known = self.recordings.get((tenant, request.session_id))
@@ -89,6 +90,11 @@ class Recorder:
             await self._durably(lambda: known.folder.keep_open(changed))
             known.request = changed
             return known
+
+    @property
+    def opening(self) -> bool:
+        """Whether a session is just being opened: no phase tells of it yet."""
+        return self._opening.locked()
 
     async def close(self, tenant: str, request: CloseRecordingRequest) -> None:
         """Durable on return; the first one counts. Raises RecordingNotFound."""
@@ -132,6 +138,8 @@ class Recorder:
 
     async def _begin(self, tenant: str, request: OpenRecordingRequest) -> LiveRecording:
         unfinished = sum(recording.phase in UNFINISHED for recording in self.recordings.values())
+        if self.draining:
+            raise MediaNodeDraining
         if self.spool.free_bytes() < self.manners.min_free_bytes:
             raise SpoolFull
         if unfinished >= self.manners.max_recordings:

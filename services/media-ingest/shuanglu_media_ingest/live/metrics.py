@@ -31,6 +31,7 @@ STALLED = Gauge(
     "shuanglu_media_ingest_live_stalled_tracks", "Tracks of open sessions whose files have not grown for 2 s."
 )
 ALARM = Gauge("shuanglu_media_ingest_live_alarm", "1 if the disk is nearly full or segments wait too long.")
+DRAINING = Gauge("shuanglu_media_ingest_live_draining", "1 if the node takes no new session: it is to be taken away.")
 RECORDINGS = Counter("shuanglu_media_ingest_live_recordings_total", "Recordings that ended.", ["outcome"])
 # complete, empty
 DAMAGED_BYTES = Counter("shuanglu_media_ingest_live_damaged_bytes_total", "Bytes of the spool that are no records.")

@@ -82,6 +82,8 @@ class Pulse:
     open_recordings: int
     stalled_tracks: int
     untold: int
+    draining: bool
+    zone: str
 
     def message(self, changed: list[Recording]) -> WatchRecordingsResponse:
         """With the sessions that changed."""
@@ -92,15 +94,17 @@ class Pulse:
             unconfirmed_bytes=self.unconfirmed_bytes,
             alarm=self.alarm,
             open_recordings=self.open_recordings,
+            draining=self.draining,
+            zone=self.zone,
         )
 
 
 class Proof:
     """Takes the recorder's pulse."""
 
-    def __init__(self, recorder: Recorder, alarm_unconfirmed_s: float) -> None:
-        """`alarm_unconfirmed_s`: how long a segment may wait for the store."""
-        self._recorder, self._alarm_unconfirmed_s = recorder, alarm_unconfirmed_s
+    def __init__(self, recorder: Recorder, alarm_unconfirmed_s: float, zone: str = "") -> None:
+        """`alarm_unconfirmed_s`: how long a segment may wait for the store. `zone`: where this node stands."""
+        self._recorder, self._alarm_unconfirmed_s, self._zone = recorder, alarm_unconfirmed_s, zone
 
     def pulse(self) -> Pulse:
         """Now."""
@@ -120,6 +124,8 @@ class Proof:
             open_recordings=sum(each.phase is Phase.OPEN for each in unfinished),
             stalled_tracks=sum(now_us - tail.grown_at_us > STALLED_US for tail in growing),
             untold=sum(len(each.record.untold) for each in unfinished),
+            draining=recorder.draining,
+            zone=self._zone,
         )
 
     async def measure(self, stopping: asyncio.Event) -> None:
@@ -133,5 +139,6 @@ class Proof:
             metrics.STALLED.set(pulse.stalled_tracks)
             metrics.ALARM.set(pulse.alarm)
             metrics.UNTOLD.set(pulse.untold)
+            metrics.DRAINING.set(pulse.draining)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), EVERY_S)

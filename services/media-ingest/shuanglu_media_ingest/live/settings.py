@@ -39,4 +39,12 @@ class LiveSettings(ServiceSettings):
         le=4096,
         description="MiB of segments that wait for the store in memory; the rest stays on disk.",
     )
+    live_zone: str = Field(
+        default="", max_length=63, description="Where this media node stands, such as an availability zone."
+    )
+    live_drain_s: float = Field(
+        default=3600,
+        ge=0,
+        description="Seconds that `drain` waits for the sessions of a node that is to be taken away.",
+    )
     live_max_recordings: int = Field(default=200, ge=1, description="Sessions that may be open at a time.")
