@@ -88,11 +88,7 @@ spec:
     []
     {{- end }}
   egress:
-    - to:
-        - namespaceSelector: {}
-          podSelector:
-            matchLabels:
-              k8s-app: kube-dns
+    - to: {{- toYaml $root.Values.network.dns | nindent 8 }}
       ports:
         - {port: 53, protocol: UDP}
         - {port: 53, protocol: TCP}

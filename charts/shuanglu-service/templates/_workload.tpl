@@ -2,19 +2,22 @@
 A component:
   name, image          its name, and a key of .Values.images
   kind                 Deployment (default) or StatefulSet
-  module               what Python runs; or `command`, the whole argv
+  module               what Python runs; or `command`, the whole argv; without both the image's own
   ports                {grpc: 9000, http: 8080, ops: 9100}; `ops` answers /healthz, /readyz, /metrics
   env                  settings, by name; never a secret
-  keys                 true: also the folder of key files
+  secrets              names of the secret settings it reads, each a file of .Values.secrets.settings; only those are mounted
+  authorities          true: also the certificates of private authorities, .Values.secrets.ca
+  keys                 names of the key files it reads, of .Values.secrets.keys; only those are mounted
   replicas             ignored where `scale` is given
   priority             media, realtime or inference
   volumes, mounts      beside the usual ones
   claims               volumeClaimTemplates of a StatefulSet
-  sidecars, inits      further containers; each: name, image, command, ports, env, mounts, probe, resources, preStop
+  sidecars, inits      further containers; each: name, image, command, ports, env, mounts, probe, resources, preStop;
+                       without the component's secrets and keys
+  probe                {port, path}: where a container without `ops` answers; without path: that it listens
   preStop              argv; run before SIGTERM
   graceSeconds         terminationGracePeriodSeconds
-  hostPort             true: the pod may use host ports, so it is `baseline`, not `restricted`, to Pod Security
-  resources, nodeSelector, tolerations, podAnnotations, runtimeClassName
+  resources, nodeSelector, tolerations, runtimeClassName
   scale                see _scaling.tpl
 */}}
 
@@ -72,9 +75,6 @@ spec:
 {{- $c := .c -}}
 metadata:
   labels: {{- include "shuanglu-service.labels" . | nindent 4 }}
-  {{- with $c.podAnnotations }}
-  annotations: {{- toYaml . | nindent 4 }}
-  {{- end }}
 spec:
   serviceAccountName: {{ include "shuanglu-service.name" . }}
   automountServiceAccountToken: false
@@ -85,7 +85,7 @@ spec:
   {{- if $c.job }}
   restartPolicy: OnFailure
   {{- end }}
-  {{- if and $root.Values.priorityClasses.create $c.priority }}
+  {{- if and $root.Values.priorityClasses.create $c.priority (not $c.job) }}
   priorityClassName: {{ printf "%s-%s" $root.Release.Name $c.priority }}
   {{- end }}
   terminationGracePeriodSeconds: {{ $c.graceSeconds | default 30 }}
@@ -131,19 +131,27 @@ spec:
     - name: tmp
       emptyDir:
         sizeLimit: {{ $c.tmpSize | default "256Mi" }}
-    {{- if not $c.withoutSecrets }}
+    {{- with $c.secrets }}
     - name: secrets
       secret:
         secretName: {{ $root.Values.secrets.settings }}
         defaultMode: 0440
+        items:
+          {{- range . }}
+          - {key: shuanglu_{{ . }}, path: shuanglu_{{ . }}}
+          {{- end }}
     {{- end }}
-    {{- if $c.keys }}
+    {{- with $c.keys }}
     - name: keys
       secret:
         secretName: {{ $root.Values.secrets.keys }}
         defaultMode: 0440
+        items:
+          {{- range . }}
+          - {key: {{ . }}, path: {{ . }}}
+          {{- end }}
     {{- end }}
-    {{- if and $root.Values.secrets.ca (not $c.withoutSecrets) }}
+    {{- if and $root.Values.secrets.ca $c.authorities }}
     - name: ca
       secret:
         secretName: {{ $root.Values.secrets.ca }}
@@ -164,7 +172,7 @@ image: {{ include "shuanglu-service.image" (dict "root" $root "image" $container
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 {{- if $container.command }}
 command: {{- toYaml $container.command | nindent 2 }}
-{{- else }}
+{{- else if $container.module }}
 command: ["python", "-m", {{ $container.module | quote }}]
 {{- end }}
 {{- with $container.args }}
@@ -178,6 +186,9 @@ securityContext:
   capabilities:
     drop: [ALL]
 {{- $env := $container.env | default dict }}
+{{- if and $main $c.secrets }}
+{{- $env = merge (dict "SHUANGLU_SECRETS_DIR" "/run/secrets/shuanglu") $env }}
+{{- end }}
 {{- if or $env $container.envFrom }}
 env:
   {{- range $name, $value := $env }}
@@ -220,18 +231,22 @@ readinessProbe:
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2
-{{- else if $container.tcpProbe }}
+{{- else if $container.probe }}
+{{- $look := dict "tcpSocket" (dict "port" $container.probe.port) }}
+{{- if $container.probe.path }}
+{{- $look = dict "httpGet" (dict "port" $container.probe.port "path" $container.probe.path) }}
+{{- end }}
 startupProbe:
-  tcpSocket: {port: {{ $container.tcpProbe }}}
+  {{- toYaml $look | nindent 2 }}
   periodSeconds: 2
   failureThreshold: 60
 livenessProbe:
-  tcpSocket: {port: {{ $container.tcpProbe }}}
+  {{- toYaml $look | nindent 2 }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  tcpSocket: {port: {{ $container.tcpProbe }}}
+  {{- toYaml $look | nindent 2 }}
   periodSeconds: 5
   timeoutSeconds: 5
 {{- end }}
@@ -246,19 +261,19 @@ terminationMessagePolicy: FallbackToLogsOnError
 volumeMounts:
   - name: tmp
     mountPath: /tmp
-  {{- if not (or $c.withoutSecrets $container.withoutSecrets) }}
+  {{- if and $main $c.secrets }}
   - name: secrets
     mountPath: /run/secrets/shuanglu
     readOnly: true
-  {{- if $root.Values.secrets.ca }}
-  - name: ca
-    mountPath: /run/secrets/shuanglu-ca
-    readOnly: true
   {{- end }}
-  {{- end }}
-  {{- if and $c.keys (not $container.withoutKeys) }}
+  {{- if and $main $c.keys }}
   - name: keys
     mountPath: /run/secrets/shuanglu-keys
+    readOnly: true
+  {{- end }}
+  {{- if and $main $root.Values.secrets.ca $c.authorities }}
+  - name: ca
+    mountPath: /run/secrets/shuanglu-ca
     readOnly: true
   {{- end }}
   {{- with $container.mounts }}

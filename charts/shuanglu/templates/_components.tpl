@@ -5,14 +5,11 @@
 {{- end -}}
 
 {{- define "shuanglu.component.gateway" -}}
-{{- $env := dict -}}
 name: gateway
 image: gateway
-command: [shuanglu-gateway]
 replicas: {{ .Values.gateway.replicas }}
 priority: realtime
-withoutSecrets: true
-keys: true
+keys: [jwks.json, session-jwks.json]
 serviceType: {{ .Values.gateway.serviceType }}
 serviceAnnotations: {{ toJson .Values.gateway.serviceAnnotations }}
 servicePorts: {https: {{ .Values.gateway.port }}}
@@ -54,8 +51,7 @@ sidecars:
   - name: check
     image: gateway
     command: [python, -m, shuanglu_gateway, check]
-    withoutKeys: true
-    tcpProbe: 7105
+    probe: {port: 7105, path: /healthz}
     env:
       SHUANGLU_GATEWAY_CHECK_HOST: "0.0.0.0"
       SHUANGLU_GATEWAY_CHECK_PORT: "7105"
@@ -78,12 +74,15 @@ image: signaling
 module: shuanglu_signaling
 replicas: {{ .Values.signaling.replicas }}
 priority: realtime
-keys: true
+secrets: {{ include "shuanglu.secrets" (dict "root" . "names" (concat (list "database_url" "s3_access_key" "s3_secret_key" "janus_secret") (ternary (list "turn_secret") list (gt (len .Values.turn.urls) 0)))) }}
+keys: {{ include "shuanglu.keys" (dict "root" . "names" (list "master.key" "internal.pem" "jwks.json" "session.pem" "session-jwks.json")) }}
+authorities: true
 ports: {grpc: 9000, http: 8080, ops: 9100}
 graceSeconds: 60
 resources: {{ toJson .Values.signaling.resources }}
 env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
+  {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
@@ -93,6 +92,8 @@ env:
   SHUANGLU_SESSION_KEY_FILE: /run/secrets/shuanglu-keys/session.pem
   SHUANGLU_TURN_URLS: {{ toJson .Values.turn.urls | quote }}
   SHUANGLU_TURN_TTL_S: {{ .Values.turn.ttlSeconds | quote }}
+envFrom:
+  SHUANGLU_ZONE: metadata.labels['topology.kubernetes.io/zone']
 serves:
   - {from: [gateway], ports: [9000, 8080]}
   - {from: [media-ingest, report], ports: [9000]}
@@ -122,8 +123,9 @@ module: shuanglu_media_ingest.live
 replicas: {{ .Values.media.replicas }}
 headless: true
 priority: media
-keys: true
-hostPort: {{ eq .Values.media.expose "hostPort" }}
+secrets: {{ include "shuanglu.secrets" (dict "root" . "names" (list "s3_access_key" "s3_secret_key")) }}
+keys: {{ include "shuanglu.keys" (dict "root" . "names" (list "master.key" "internal.pem" "jwks.json" "session-jwks.json")) }}
+authorities: true
 ports: {grpc: 9000, ops: 9100}
 graceSeconds: {{ add .Values.media.drainSeconds 60 }}
 resources: {{ toJson .Values.media.recorderResources }}
@@ -131,19 +133,24 @@ nodeSelector: {{ toJson .Values.media.nodeSelector }}
 tolerations: {{ toJson .Values.media.tolerations }}
 env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
+  {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
   SHUANGLU_LIVE_SPOOL_DIR: /spool
+  SHUANGLU_LIVE_DRAIN_S: {{ .Values.media.drainSeconds | quote }}
+envFrom:
+  # Kubernetes 1.35 gives a pod its node's zone as a label; before that the zone is not told.
+  SHUANGLU_LIVE_ZONE: metadata.labels['topology.kubernetes.io/zone']
+# Returns when nobody is left, or after SHUANGLU_LIVE_DRAIN_S. Janus waits for what it leaves behind.
+preStop: [python, -m, shuanglu_media_ingest.live, drain]
 mounts:
   - {name: spool, mountPath: /spool}
 sidecars:
   - name: janus
     image: janus
-    command: [janus-start]
-    withoutKeys: true
     ports: {janus: 8188}
     rtpPorts: {{ if eq .Values.media.expose "hostPort" }}{{ untilStep (int .Values.media.rtpPort) (int (add1 $last)) 1 | toJson }}{{ else }}[]{{ end }}
-    tcpProbe: 8188
+    probe: {port: 8188}
     env:
       SHUANGLU_JANUS_RTP_PORTS: "{{ .Values.media.rtpPort }}-{{ $last }}"
       SHUANGLU_JANUS_PUBLIC_ADDRESS: {{ .Values.media.publicAddress | quote }}
@@ -153,9 +160,18 @@ sidecars:
       SHUANGLU_JANUS_HOST_ADDRESS: status.hostIP
       SHUANGLU_JANUS_POD_ADDRESS: status.podIP
       SHUANGLU_JANUS_NODE: metadata.name
+    # As long as the recorder waits for those who are in a call.
+    preStop: [sh, -c, "for second in $(seq {{ .Values.media.drainSeconds }}); do [ -e /spool/.drained ] && exit; sleep 1; done"]
     mounts:
       - {name: spool, mountPath: /spool}
+      - {name: janus-secret, mountPath: /run/secrets/shuanglu, readOnly: true}
     resources: {{ toJson .Values.media.janusResources }}
+volumes:
+  - name: janus-secret
+    secret:
+      secretName: {{ .Values.secrets.settings }}
+      defaultMode: 288
+      items: [{key: shuanglu_janus_secret, path: shuanglu_janus_secret}]
 claims:
   - metadata: {name: spool}
     spec:
@@ -181,13 +197,16 @@ module: shuanglu_media_ingest
 # Uploads are in one spool, which one pod has.
 replicas: 1
 priority: realtime
-keys: true
+secrets: {{ include "shuanglu.secrets" (dict "root" . "names" (list "database_url" "s3_access_key" "s3_secret_key")) }}
+keys: {{ include "shuanglu.keys" (dict "root" . "names" (list "master.key" "internal.pem" "jwks.json" "session-jwks.json")) }}
+authorities: true
 ports: {grpc: 9000, http: 8080, ops: 9100}
 graceSeconds: 120
 tmpSize: 2Gi
 resources: {{ toJson .Values.mediaIngest.resources }}
 env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
+  {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
@@ -225,7 +244,9 @@ image: {{ .worker }}
 module: {{ printf "shuanglu_%s" (.worker | replace "-" "_") }}
 replicas: {{ max 1 $pool.min }}
 priority: inference
-keys: true
+secrets: {{ include "shuanglu.secrets" (dict "root" $root "names" (list "s3_access_key" "s3_secret_key")) }}
+keys: {{ include "shuanglu.keys" (dict "root" $root "names" (list "master.key")) }}
+authorities: true
 ports: {ops: 9100}
 # The message in hand is finished before the pod ends.
 graceSeconds: 240
@@ -233,6 +254,7 @@ tmpSize: 1Gi
 resources: {{ toJson $resources }}
 nodeSelector: {{ toJson $values.nodeSelector }}
 tolerations: {{ toJson $values.tolerations }}
+runtimeClassName: {{ $values.runtimeClassName | quote }}
 env:
   {{- include "shuanglu.env.service" $root | nindent 2 }}
   {{- include "shuanglu.env.store" $root | nindent 2 }}
@@ -251,8 +273,6 @@ inits:
   - name: models
     image: models
     command: [cp, -r, /models/., /target/]
-    withoutSecrets: true
-    withoutKeys: true
     mounts:
       - {name: models, mountPath: /target}
     resources:
@@ -289,12 +309,15 @@ image: quality
 module: shuanglu_quality
 replicas: {{ .Values.quality.replicas }}
 priority: realtime
-keys: true
+secrets: {{ include "shuanglu.secrets" (dict "root" . "names" (list "database_url" "s3_access_key" "s3_secret_key")) }}
+keys: {{ include "shuanglu.keys" (dict "root" . "names" (list "master.key" "internal.pem" "jwks.json" "session-jwks.json")) }}
+authorities: true
 ports: {grpc: 9000, ops: 9100}
 graceSeconds: 60
 resources: {{ toJson .Values.quality.resources }}
 env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
+  {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
@@ -309,12 +332,15 @@ image: report
 module: shuanglu_report
 replicas: {{ .Values.report.replicas }}
 priority: realtime
-keys: true
+secrets: {{ include "shuanglu.secrets" (dict "root" . "names" (list "database_url" "s3_access_key" "s3_secret_key")) }}
+keys: {{ include "shuanglu.keys" (dict "root" . "names" (list "master.key" "internal.pem" "jwks.json" "session-jwks.json")) }}
+authorities: true
 ports: {grpc: 9000, http: 8080, ops: 9100}
 graceSeconds: 60
 resources: {{ toJson .Values.report.resources }}
 env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
+  {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
@@ -335,13 +361,17 @@ job: true
 weight: {{ ternary 5 0 $streams }}
 image: {{ ternary "quality" .service $streams }}
 command: {{ ternary (list "python" "-m" "shuanglu_common.streams_job") (list "python" "-m" (printf "shuanglu_%s" (.service | replace "-" "_")) "migrate") $streams | toJson }}
-keys: true
+secrets: {{ include "shuanglu.secrets" (dict "root" .root "names" (ternary list (list "database_url") $streams)) }}
+keys: {{ include "shuanglu.keys" (dict "root" .root "names" list) }}
+authorities: true
 priority: realtime
 resources:
   requests: {cpu: 100m, memory: 128Mi}
   limits: {memory: 256Mi}
 env:
   {{- include "shuanglu.env.service" .root | nindent 2 }}
+  {{- if not $streams }}
   {{- include "shuanglu.env.database" .root | indent 2 }}
+  {{- end }}
 outside: {{ ternary (list "nats") (list "database") $streams | toJson }}
 {{- end -}}

@@ -3,9 +3,10 @@
 {{- define "shuanglu.env.service" -}}
 SHUANGLU_HOST: "0.0.0.0"
 SHUANGLU_OPS_PORT: "9100"
-SHUANGLU_SECRETS_DIR: /run/secrets/shuanglu
 SHUANGLU_LOG_LEVEL: {{ .Values.logLevel }}
-SHUANGLU_NATS_URL: {{ .Values.nats.url }}
+{{- with .Values.nats.url }}
+SHUANGLU_NATS_URL: {{ . }}
+{{- end }}
 SHUANGLU_NATS_REPLICAS: {{ .Values.nats.replicas | quote }}
 SHUANGLU_NATS_DECLARE_STREAMS: "false"
 {{- if .Values.nats.credentials }}
@@ -14,17 +15,21 @@ SHUANGLU_NATS_CREDENTIALS_FILE: /run/secrets/shuanglu-keys/nats.creds
 {{- if .Values.nats.ca }}
 SHUANGLU_NATS_CA_FILE: /run/secrets/shuanglu-ca/nats.pem
 {{- end }}
-SHUANGLU_JWT_ISSUER: {{ .Values.oidc.issuer }}
-SHUANGLU_JWT_AUDIENCE: {{ .Values.oidc.audience }}
-SHUANGLU_JWKS_FILE: /run/secrets/shuanglu-keys/jwks.json
-SHUANGLU_SESSION_JWKS_FILE: /run/secrets/shuanglu-keys/session-jwks.json
-SHUANGLU_INTERNAL_KEY_FILE: /run/secrets/shuanglu-keys/internal.pem
 {{- with .Values.tracing.endpoint }}
 SHUANGLU_OTLP_ENDPOINT: {{ . }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Of services that others call. */}}
+{{- define "shuanglu.env.tokens" -}}
+SHUANGLU_JWT_ISSUER: {{ .Values.oidc.issuer }}
+SHUANGLU_JWT_AUDIENCE: {{ .Values.oidc.audience }}
+SHUANGLU_JWKS_FILE: /run/secrets/shuanglu-keys/jwks.json
+SHUANGLU_SESSION_JWKS_FILE: /run/secrets/shuanglu-keys/session-jwks.json
+SHUANGLU_INTERNAL_KEY_FILE: /run/secrets/shuanglu-keys/internal.pem
 {{- end -}}
 
 {{- define "shuanglu.env.store" -}}
@@ -41,6 +46,15 @@ SHUANGLU_S3_CA_FILE: /run/secrets/shuanglu-ca/s3.pem
 {{- if .Values.database.ca }}
 SHUANGLU_DATABASE_CA_FILE: /run/secrets/shuanglu-ca/database.pem
 {{- end }}
+{{- end -}}
+
+{{/* Secret settings and key files of a component, as JSON. Takes (dict "root" $ "names" LIST). */}}
+{{- define "shuanglu.secrets" -}}
+{{- concat .names (ternary list (list "nats_url") (ne .root.Values.nats.url "")) | toJson -}}
+{{- end -}}
+
+{{- define "shuanglu.keys" -}}
+{{- concat .names (ternary (list "nats.creds") list .root.Values.nats.credentials) | toJson -}}
 {{- end -}}
 
 {{/* What is wrong with the values, in one line. */}}
@@ -66,7 +80,35 @@ SHUANGLU_DATABASE_CA_FILE: /run/secrets/shuanglu-ca/database.pem
 {{- if and (eq .Values.media.expose "loadBalancer") (not .Values.media.publicAddress) -}}
 {{- fail "media.publicAddress: behind a load balancer clients must be told its address" -}}
 {{- end -}}
+{{- include "shuanglu.validate.secrets" . -}}
 {{- if and .Values.autoscaling.keda .Values.autoscaling.prometheusAdapter -}}
 {{- fail "autoscaling: keda and prometheusAdapter exclude each other; both would set the same replicas" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Only against a cluster: `helm template` finds no secrets at all, not even an empty list. */}}
+{{- define "shuanglu.validate.secrets" -}}
+{{- $there := lookup "v1" "Secret" .Release.Namespace "" -}}
+{{- if and .Values.secrets.check $there (not .Values.secrets.externalSecrets.enabled) -}}
+{{- $found := dict -}}
+{{- range $there.items -}}
+{{- $_ := set $found .metadata.name (.data | default dict) -}}
+{{- end -}}
+{{- $settings := list "shuanglu_database_url" "shuanglu_s3_access_key" "shuanglu_s3_secret_key" "shuanglu_janus_secret" -}}
+{{- $keys := list "master.key" "internal.pem" "jwks.json" "session.pem" "session-jwks.json" -}}
+{{- $needed := dict .Values.secrets.settings $settings .Values.secrets.keys $keys -}}
+{{- if .Values.turn.urls -}}{{- $_ := set $needed .Values.secrets.settings (append $settings "shuanglu_turn_secret") -}}{{- end -}}
+{{- if .Values.nats.credentials -}}{{- $_ := set $needed .Values.secrets.keys (append $keys "nats.creds") -}}{{- end -}}
+{{- if not .Values.tls.certManager.enabled -}}{{- $_ := set $needed .Values.tls.secret (list "tls.crt" "tls.key") -}}{{- end -}}
+{{- range $name, $files := $needed -}}
+{{- if not (hasKey $found $name) -}}
+{{- fail (printf "secret %s is missing in namespace %s; it needs: %s (charts/shuanglu/README.md, Secrets)" $name $.Release.Namespace (join ", " $files)) -}}
+{{- end -}}
+{{- range $files -}}
+{{- if not (hasKey (get $found $name) .) -}}
+{{- fail (printf "secret %s in namespace %s has no %s (charts/shuanglu/README.md, Secrets)" $name $.Release.Namespace .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
