@@ -11,12 +11,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from shuanglu_common.jwks import key_set
 from shuanglu_gateway.certificate import make_development_certificate
 
 KEY_ID = "development"
 ISSUER = "https://id.shuanglu.development"
 AUDIENCE = "shuanglu"
-SESSION_KEY_ID = "shuanglu-session"
 PASSWORDS = ("nats_password", "postgres_password", "s3_access_key", "s3_secret_key", "janus_secret", "turn_secret")
 
 
@@ -90,11 +90,11 @@ def ensure_keys(folder: Path) -> DevelopmentKeys:
     if not keys.jwks.exists():
         signing_key = _new_key()
         _write(keys.signing_key, _pem(signing_key))
-        _write(keys.jwks, json.dumps({"keys": [_public_jwk(signing_key, KEY_ID)]}).encode())
+        _write(keys.jwks, json.dumps(key_set(_pem(signing_key), KEY_ID)).encode())
     if not keys.session_jwks.exists():
         session_key = _new_key()
         _write(keys.session_key, _pem(session_key))
-        _write(keys.session_jwks, json.dumps({"keys": [_public_jwk(session_key, SESSION_KEY_ID)]}).encode())
+        _write(keys.session_jwks, json.dumps(key_set(_pem(session_key))).encode())
     if not keys.tls_certificate.exists():
         hosts = ["localhost", "127.0.0.1", "::1"]
         make_development_certificate(folder, hosts, dt.datetime.now(dt.UTC))
@@ -119,12 +119,6 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _public_jwk(key: ec.EllipticCurvePrivateKey, key_id: str) -> dict[str, str]:
-    numbers = key.public_key().public_numbers()
-    x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (numbers.x, numbers.y))
-    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": key_id, "use": "sig", "alg": "ES256"}
 
 
 def _write(path: Path, content: bytes) -> None:
