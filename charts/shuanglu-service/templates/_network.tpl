@@ -8,7 +8,7 @@ Who reaches a component, and whom it reaches. Nothing else passes: a NetworkPoli
 
 {{- define "shuanglu-service.service" -}}
 {{- $c := .c -}}
-{{- $ports := omit ($c.ports | default dict) "ops" -}}
+{{- $ports := merge (omit ($c.ports | default dict) "ops") ($c.sidecarPorts | default dict) -}}
 {{- if and $ports (not $c.job) }}
 ---
 apiVersion: v1

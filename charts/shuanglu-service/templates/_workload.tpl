@@ -4,6 +4,7 @@ A component:
   kind                 Deployment (default) or StatefulSet
   module               what Python runs; or `command`, the whole argv; without both the image's own
   ports                {grpc: 9000, http: 8080, ops: 9100}; `ops` answers /healthz, /readyz, /metrics
+  sidecarPorts         ports of sidecars that its Service shows, too
   env                  settings, by name; never a secret
   secrets              names of the secret settings it reads, each a file of .Values.secrets.settings; only those are mounted
   authorities          true: also the certificates of private authorities, .Values.secrets.ca

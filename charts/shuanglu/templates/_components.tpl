@@ -84,11 +84,12 @@ env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
   {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
+  {{- include "shuanglu.env.traces" . | indent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
   SHUANGLU_HTTP_PORT: "8080"
   SHUANGLU_QUALITY_TARGET: {{ include "shuanglu.address" (dict "root" . "to" "quality" "port" 9000) }}
-  SHUANGLU_MEDIA_NODES: {{ include "shuanglu.mediaNodes" . | quote }}
+  SHUANGLU_MEDIA_NODES_DNS: {{ .Release.Name }}-media
   SHUANGLU_SESSION_KEY_FILE: /run/secrets/shuanglu-keys/session.pem
   SHUANGLU_TURN_URLS: {{ toJson .Values.turn.urls | quote }}
   SHUANGLU_TURN_TTL_S: {{ .Values.turn.ttlSeconds | quote }}
@@ -103,17 +104,6 @@ calls:
 outside: [nats, database, s3, otlp]
 {{- end -}}
 
-{{/* One place for each pod of the StatefulSet, as signaling reads them. */}}
-{{- define "shuanglu.mediaNodes" -}}
-{{- $release := .Release.Name -}}
-{{- $places := list -}}
-{{- range $number := until (int .Values.media.replicas) -}}
-{{- $pod := printf "%s-media-%d.%s-media" $release $number $release -}}
-{{- $places = append $places (dict "name" (printf "media-%d" $number) "janus" (printf "ws://%s:8188" $pod) "recorder" (printf "%s:9000" $pod)) -}}
-{{- end -}}
-{{- toJson $places -}}
-{{- end -}}
-
 {{- define "shuanglu.component.media" -}}
 {{- $last := sub (add .Values.media.rtpPort .Values.media.rtpPorts) 1 -}}
 name: media
@@ -122,6 +112,7 @@ image: media-ingest
 module: shuanglu_media_ingest.live
 replicas: {{ .Values.media.replicas }}
 headless: true
+sidecarPorts: {janus: 8188}
 priority: media
 secrets: {{ include "shuanglu.secrets" (dict "root" . "names" (list "s3_access_key" "s3_secret_key")) }}
 keys: {{ include "shuanglu.keys" (dict "root" . "names" (list "master.key" "internal.pem" "jwks.json" "session-jwks.json")) }}
@@ -135,6 +126,7 @@ env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
   {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
+  {{- include "shuanglu.env.traces" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
   SHUANGLU_LIVE_SPOOL_DIR: /spool
   SHUANGLU_LIVE_DRAIN_S: {{ .Values.media.drainSeconds | quote }}
@@ -208,6 +200,7 @@ env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
   {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
+  {{- include "shuanglu.env.traces" . | indent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
   SHUANGLU_HTTP_PORT: "8080"
@@ -258,6 +251,7 @@ runtimeClassName: {{ $values.runtimeClassName | quote }}
 env:
   {{- include "shuanglu.env.service" $root | nindent 2 }}
   {{- include "shuanglu.env.store" $root | nindent 2 }}
+  {{- include "shuanglu.env.traces" $root | indent 2 }}
   SHUANGLU_MODELS_DIR: /models
   SHUANGLU_LANES: {{ list .lane | toJson | quote }}
   SHUANGLU_STOP_TIMEOUT_S: "200"
@@ -319,6 +313,7 @@ env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
   {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
+  {{- include "shuanglu.env.traces" . | indent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
 serves:
@@ -342,6 +337,7 @@ env:
   {{- include "shuanglu.env.service" . | nindent 2 }}
   {{- include "shuanglu.env.tokens" . | nindent 2 }}
   {{- include "shuanglu.env.store" . | nindent 2 }}
+  {{- include "shuanglu.env.traces" . | indent 2 }}
   {{- include "shuanglu.env.database" . | indent 2 }}
   SHUANGLU_GRPC_PORT: "9000"
   SHUANGLU_HTTP_PORT: "8080"

@@ -15,9 +15,6 @@ SHUANGLU_NATS_CREDENTIALS_FILE: /run/secrets/shuanglu-keys/nats.creds
 {{- if .Values.nats.ca }}
 SHUANGLU_NATS_CA_FILE: /run/secrets/shuanglu-ca/nats.pem
 {{- end }}
-{{- with .Values.tracing.endpoint }}
-SHUANGLU_OTLP_ENDPOINT: {{ . }}
-{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -30,6 +27,13 @@ SHUANGLU_JWT_AUDIENCE: {{ .Values.oidc.audience }}
 SHUANGLU_JWKS_FILE: /run/secrets/shuanglu-keys/jwks.json
 SHUANGLU_SESSION_JWKS_FILE: /run/secrets/shuanglu-keys/session-jwks.json
 SHUANGLU_INTERNAL_KEY_FILE: /run/secrets/shuanglu-keys/internal.pem
+{{- end -}}
+
+{{/* Of services that stay; jobs tell no traces. */}}
+{{- define "shuanglu.env.traces" -}}
+{{- with .Values.tracing.endpoint }}
+SHUANGLU_OTLP_ENDPOINT: {{ . }}
+{{- end }}
 {{- end -}}
 
 {{- define "shuanglu.env.store" -}}
