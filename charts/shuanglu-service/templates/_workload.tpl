@@ -1,6 +1,7 @@
 {{/*
 A component:
   name, image          its name, and a key of .Values.images
+  containerName        name of its container, where that is not the component's
   kind                 Deployment (default) or StatefulSet
   module               what Python runs; or `command`, the whole argv; without both the image's own
   ports                {grpc: 9000, http: 8080, ops: 9100}; `ops` answers /healthz, /readyz, /metrics
@@ -44,6 +45,8 @@ spec:
   podManagementPolicy: Parallel
   updateStrategy:
     type: RollingUpdate
+  # What is in a spool may not be in the store yet.
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Retain}
   volumeClaimTemplates: {{- $c.claims | toYaml | nindent 4 }}
   {{- else }}
   strategy:
@@ -168,7 +171,7 @@ spec:
 {{- $c := .c -}}
 {{- $container := .container -}}
 {{- $main := eq $c.name $container.name -}}
-name: {{ $container.name }}
+name: {{ $container.containerName | default $container.name }}
 image: {{ include "shuanglu-service.image" (dict "root" $root "image" $container.image) }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 {{- if $container.command }}

@@ -107,6 +107,7 @@ outside: [nats, database, s3, otlp]
 {{- define "shuanglu.component.media" -}}
 {{- $last := sub (add .Values.media.rtpPort .Values.media.rtpPorts) 1 -}}
 name: media
+containerName: media-ingest-live
 kind: StatefulSet
 image: media-ingest
 module: shuanglu_media_ingest.live
@@ -140,6 +141,7 @@ mounts:
 sidecars:
   - name: janus
     image: janus
+    command: [janus-start]
     ports: {janus: 8188}
     rtpPorts: {{ if eq .Values.media.expose "hostPort" }}{{ untilStep (int .Values.media.rtpPort) (int (add1 $last)) 1 | toJson }}{{ else }}[]{{ end }}
     probe: {port: 8188}
@@ -148,12 +150,13 @@ sidecars:
       SHUANGLU_JANUS_PUBLIC_ADDRESS: {{ .Values.media.publicAddress | quote }}
       SHUANGLU_JANUS_SECRET_FILE: /run/secrets/shuanglu/shuanglu_janus_secret
       SHUANGLU_JANUS_SPOOL_DIR: /spool
+      SHUANGLU_LIVE_DRAIN_S: {{ .Values.media.drainSeconds | quote }}
     envFrom:
       SHUANGLU_JANUS_HOST_ADDRESS: status.hostIP
       SHUANGLU_JANUS_POD_ADDRESS: status.podIP
       SHUANGLU_JANUS_NODE: metadata.name
     # As long as the recorder waits for those who are in a call.
-    preStop: [sh, -c, "for second in $(seq {{ .Values.media.drainSeconds }}); do [ -e /spool/.drained ] && exit; sleep 1; done"]
+    preStop: [janus-start, wait]
     mounts:
       - {name: spool, mountPath: /spool}
       - {name: janus-secret, mountPath: /run/secrets/shuanglu, readOnly: true}
