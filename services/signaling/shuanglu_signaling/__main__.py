@@ -14,7 +14,7 @@ from shuanglu_signaling.rpc import SessionRpc
 from shuanglu_signaling.settings import SignalingSettings
 from shuanglu_signaling.strategies import QualityStrategies
 from shuanglu_signaling.tables import SCHEMA
-from shuanglu_signaling.whip_wiring import ice_servers, media_plane, serve_media
+from shuanglu_signaling.whip_wiring import ice_servers, keep_nodes, media_plane, serve_media
 
 
 async def build(app: App[SignalingSettings]) -> None:
@@ -33,8 +33,9 @@ async def build(app: App[SignalingSettings]) -> None:
     doctor = SignalingDoctor(database, common, sealer)
     app.serve_grpc(lambda server: add_SignalingDoctorServiceServicer_to_server(doctor, server))
     plane, ice = media_plane(app, database), ice_servers(app)
-    seats, calls = await wire_calls(app, database, sessions, plane, ice)
+    seats, calls, recorders = await wire_calls(app, database, sessions, plane, ice)
     serve_media(app, plane, seats, ice)
+    keep_nodes(app, plane, recorders)
     for subscription in SessionHandlers(sessions, calls).subscriptions():
         app.consume(subscription)
 

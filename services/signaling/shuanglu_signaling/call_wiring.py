@@ -28,29 +28,29 @@ US = 1_000_000
 
 async def wire_calls(
     app: App[SignalingSettings], database: Database, sessions: SessionStore, media: MediaPlane, ice: IceServers
-) -> tuple[SeatDesk, PostgresCalls]:
-    """CallService, what looks after calls, and what the WHIP and WHEP door asks. Raises WrongSetting."""
+) -> tuple[SeatDesk, PostgresCalls, GrpcRecorders]:
+    """CallService, what looks after calls, what the WHIP and WHEP door asks, and the recorders, none yet.
+
+    Raises WrongSetting.
+    """
     settings, clock = app.settings, app.clock
     limits = Limits(int(settings.call_grace_s * US), int(settings.call_abandon_s * US), int(settings.call_max_s * US))
     news = CallNews(app.nats)
     await news.start()
     calls = PostgresCalls(database, clock, news.tell)
-    targets = {node.name: node.recorder for node in settings.media_nodes}
-    recorders = GrpcRecorders(targets, app.channel, app.internal_metadata, clock)
+    recorders = GrpcRecorders({}, app.channel, app.internal_metadata, clock)
     seats = SeatDesk(calls, recorders, media, limits.grace_us)
     new_secret: Callable[[], str] = partial(secrets.token_urlsafe, SECRET_BYTES)
     desk = CallDesk(sessions, calls, recorders, media, session_tokens(app), new_id, new_secret)
     rpc = CallRpc(desk, news, ice, clock, settings.video_bitrate)
     app.serve_grpc(lambda server: add_CallServiceServicer_to_server(rpc, server))
-    for node in recorders.nodes.values():
-        app.background(f"recorder-{node.name}", partial(recorders.watch, node))
     keeper = CallKeeper(calls, recorders, media, limits, news.any, seats.catch_up)
 
     async def keep(stopping: asyncio.Event) -> None:
         await keeper.run(stopping)
 
     app.background("calls", keep)
-    return seats, calls
+    return seats, calls, recorders
 
 
 def session_tokens(app: App[SignalingSettings]) -> SessionTokens:

@@ -9,7 +9,7 @@ ShuangluError
 │                    NodeNotRunning, RecordingNotProven, TokensNotSetUp
 ├── Forbidden        SessionTokenTooNarrow, InvitationUsed, InvitationRevoked, SeatTaken, NotOwnSeat
 ├── TooMany          TooManyInvitations
-├── DependencyError  StrategiesUnavailable, RecorderUnavailable
+├── DependencyError  StrategiesUnavailable, RecorderUnavailable (MediaNodesDraining)
 └── DamagedData      RecordingGone
 """
 
@@ -241,6 +241,16 @@ class RecorderUnavailable(DependencyError):
 
     reason = "RECORDER_UNAVAILABLE"
     help = "请稍后重试；录制服务恢复前通话不能开始。Try again in a few seconds: no call starts without a recorder."
+
+
+class MediaNodesDraining(RecorderUnavailable):
+    """Media nodes are well, but all of them are about to be taken away."""
+
+    reason = "MEDIA_NODES_DRAINING"
+    help = (
+        "媒体节点正在退出服务，请稍后重试。All media nodes are being drained: try again when another one is there, "
+        "or take a drain back (`python -m shuanglu_media_ingest.live drain --cancel`)."
+    )
 
 
 class RecordingGone(DamagedData):

@@ -7,7 +7,7 @@ stopped are claimed by another. A restarted media server is told by its beacon, 
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,6 +16,7 @@ import structlog
 
 from shuanglu_common.errors import DependencyError
 from shuanglu_signaling.domain.call_ports import Seats
+from shuanglu_signaling.domain.placement import Candidate, Standing, choose
 from shuanglu_signaling.domain.whip_resource import Beacons, Leases, Resource, ResourceStore, Way
 from shuanglu_signaling.errors import RecorderUnavailable
 from shuanglu_signaling.janus import Janus, JanusError, Message
@@ -65,10 +66,13 @@ class JanusMediaPlane:
 
     seats: Seats
 
-    def __init__(self, nodes: dict[str, MediaNode], store: Store) -> None:
-        """`nodes` by name."""
-        self.nodes = nodes
+    def __init__(self, nodes: dict[str, MediaNode], store: Store, zone: str = "") -> None:
+        """`nodes` by name; more may come (`add`). `zone`: where we stand."""
+        self.nodes: dict[str, MediaNode] = {}
         self.store = store
+        self.zone = zone
+        # What the recorder beside a media server tells of the node.
+        self.standing: Callable[[str], Standing] = lambda _: Standing()
         self.held: dict[tuple[str, int], Held] = {}
         self.doomed: dict[str, Resource] = {}
         self.unheld: set[tuple[str, int]] = set()
@@ -76,17 +80,23 @@ class JanusMediaPlane:
         self.steady_since = float("inf")
         self.kept_alive_at = 0.0
         for name, node in nodes.items():
-            node.janus.on_event = lambda message, name=name: self.hear(name, message)  # type: ignore[misc]
-            node.janus.on_connect = lambda name=name: self.come_back(name)  # type: ignore[misc]
+            self.add(name, node)
+
+    def add(self, name: str, node: MediaNode) -> None:
+        """Another media server; who keeps its connection is the caller's business."""
+        self.nodes[name] = node
+        node.janus.on_event = lambda message: self.hear(name, message)
+        node.janus.on_connect = lambda: self.come_back(name)
 
     # What the call desk asks.
 
     def place(self) -> str:
         """Placed sessions count at once, so that a rush of them spreads."""
-        well = [name for name, node in self.nodes.items() if node.janus.connected.is_set()]
-        if not well:
-            raise RecorderUnavailable("no media node is well")
-        name = min(well, key=lambda each: (self.nodes[each].load, each))
+        candidates = [
+            Candidate(name, node.load, node.janus.connected.is_set(), self.standing(name))
+            for name, node in self.nodes.items()
+        ]
+        name = choose(candidates, self.zone)
         self.nodes[name].load += 1
         return name
 
@@ -344,7 +354,7 @@ class JanusMediaPlane:
     async def visit(self, now: float) -> None:
         """Load of the nodes; sessions must be spoken to now and then."""
         keep_alive = now - self.kept_alive_at > KEEP_ALIVE_S
-        for name, node in self.nodes.items():
+        for name, node in list(self.nodes.items()):
             if node.janus.connected.is_set():
                 with suppress(RecorderUnavailable, JanusError):
                     node.load = await node.rooms.count()

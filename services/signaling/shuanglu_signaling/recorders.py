@@ -1,6 +1,7 @@
 """Asks the recorders beside the media servers, and keeps what they tell (RecorderService of media-ingest)."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from shuanglu_signaling.call_metrics import CLOSE_FAILURES
 from shuanglu_signaling.domain.call import Call
 from shuanglu_signaling.domain.call_proof import UNSEEN, RecordingState, Sight, TrackSight
 from shuanglu_signaling.domain.call_table import AbsenceCause, TrackKind
+from shuanglu_signaling.domain.placement import Standing
 from shuanglu_signaling.domain.session import Inspection, Participant
 from shuanglu_signaling.errors import RecorderUnavailable, RecordingGone
 
@@ -33,6 +35,8 @@ CALL_TIMEOUT_S = 5.0
 # Answers come every half second; without one for so long the stream is begun anew.
 SILENCE_S = 5.0
 RECONNECT_S = 0.5
+# A recorder that refused a session is asked for the next one only if there is no other, for so long.
+REFUSED_S = 5.0
 OFFSETS = 20
 
 KIND_OF = {types_pb2.TRACK_KIND_AUDIO: TrackKind.AUDIO, types_pb2.TRACK_KIND_VIDEO: TrackKind.VIDEO}
@@ -59,6 +63,9 @@ class Node:
     heard_at_us: int = 0
     alarm: bool = False
     open_recordings: int = 0
+    draining: bool = False
+    zone: str = ""
+    refused_at: float = -REFUSED_S  # Monotonic seconds.
 
     def offset_us(self) -> int:
         """How far the recorder's clock is before ours: the answer that took least time on the way tells best."""
@@ -68,6 +75,7 @@ class Node:
         """Keep what an answer tells; a stream's first one names all there are. `now_us`: our clock when it came."""
         self.offsets.append(answer.now_us - now_us)
         self.heard_at_us, self.alarm, self.open_recordings = answer.now_us, answer.alarm, answer.open_recordings
+        self.draining, self.zone = answer.draining, answer.zone or self.zone
         if first:
             self.sights.clear()
         for recording in answer.recordings:
@@ -89,11 +97,27 @@ class GrpcRecorders:
         clock: Clock,
     ) -> None:
         """`targets`: host:port of each node's recorder; `metadata`: credentials of a call for a tenant."""
-        self.nodes = {name: Node(name, RecorderServiceStub(channel(target))) for name, target in targets.items()}
+        self.nodes: dict[str, Node] = {}
+        self.channel = channel
         self.metadata = metadata
         self.clock = clock
         self.changed = asyncio.Event()
         """Set whenever a recorder has spoken; who waits for it clears it."""
+        for name, target in targets.items():
+            self.add(name, target)
+
+    def add(self, name: str, target: str, zone: str = "") -> Node:
+        """Another recorder, or one that is known already. `zone`: unless it says so itself."""
+        if name not in self.nodes:
+            self.nodes[name] = Node(name, RecorderServiceStub(self.channel(target)), zone=zone)
+        return self.nodes[name]
+
+    def standing(self, name: str) -> Standing:
+        """What placement asks."""
+        node = self.nodes.get(name)
+        if node is None:
+            return Standing()
+        return Standing(node.draining, node.zone, time.monotonic() - node.refused_at < REFUSED_S)
 
     def node(self, name: str) -> Node:
         """Raises RecorderUnavailable for a node that is not set up any more."""
@@ -118,6 +142,7 @@ class GrpcRecorders:
                 request, metadata=self.metadata(tenant), timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
         except grpc.aio.AioRpcError as error:
+            recorder.refused_at = time.monotonic()
             raise unavailable(error, node) from error
         if not recorder.offsets:
             recorder.offsets.append(answer.now_us - self.clock.now_us())

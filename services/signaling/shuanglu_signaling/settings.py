@@ -15,6 +15,7 @@ class MediaNode(BaseModel):
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$", description="Name; recordings belong to it for good.")
     janus: str = Field(pattern="^wss?://", description="Address of Janus' WebSocket API.")
     recorder: str = Field(min_length=3, description="host:port of the recorder's gRPC.")
+    zone: str = Field(default="", max_length=63, description="Where it stands, unless its recorder says so itself.")
 
 
 class SignalingSettings(ServiceSettings):
@@ -27,6 +28,15 @@ class SignalingSettings(ServiceSettings):
     media_nodes: tuple[MediaNode, ...] = Field(
         default=(),
         description='Media servers, JSON: [{"name": "media-1", "janus": "ws://…", "recorder": "host:port"}, …].',
+    )
+    media_nodes_dns: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$",
+        description="Name of a headless service whose pods `<service>-0`, `…-1`, … are media servers, found while "
+        "running; Janus on port 8188, its recorder on 9000. Beside or instead of the list.",
+    )
+    zone: str = Field(
+        default="", max_length=63, description="Where this process stands; calls go to media servers of the same zone."
     )
     session_key_file: Path | None = Field(
         default=None, description="EC P-256 private key (PEM) that tokens of a call's participants are signed with."

@@ -1,6 +1,6 @@
 """Metrics of connections to the media servers."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 CONNECTIONS_MADE = Counter("shuanglu_signaling_negotiations_total", "Connections that were negotiated.", ["way"])
 CONNECTIONS_ENDED = Counter("shuanglu_signaling_negotiations_ended_total", "Connections that are over.", ["way"])
@@ -11,5 +11,6 @@ NEGOTIATION_SECONDS = Histogram(
     ["way"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+MEDIA_NODES = Gauge("shuanglu_signaling_media_nodes", "Media servers that are known, well or not.")
 NODES_LOST = Counter("shuanglu_signaling_media_nodes_lost_total", "Media servers that were restarted.")
 TAKEN_OVER = Counter("shuanglu_signaling_connections_taken_over_total", "Connections taken over from a dead replica.")

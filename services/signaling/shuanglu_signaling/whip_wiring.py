@@ -1,5 +1,6 @@
 """Wires the media nodes and the WHIP and WHEP door; `__main__.py` builds what they stand on."""
 
+import asyncio
 import secrets
 
 from shuanglu_common.app import App
@@ -7,7 +8,11 @@ from shuanglu_common.database import Database
 from shuanglu_signaling.domain.call_ports import IceServers, Seats
 from shuanglu_signaling.janus import Janus
 from shuanglu_signaling.janus_rooms import JanusRooms, RoomSettings
+from shuanglu_signaling.media_nodes import MediaNodes
 from shuanglu_signaling.media_plane import LEASE_S, JanusMediaPlane, MediaNode
+from shuanglu_signaling.node_names import NodeNames
+from shuanglu_signaling.recorders import GrpcRecorders
+from shuanglu_signaling.settings import MediaNode as Place
 from shuanglu_signaling.settings import SignalingSettings
 from shuanglu_signaling.turn import TurnServers
 from shuanglu_signaling.whip import WhipDoor
@@ -16,14 +21,29 @@ from shuanglu_signaling.whip_postgres import PostgresResources
 
 
 def media_plane(app: App[SignalingSettings], database: Database) -> JanusMediaPlane:
-    """The configured media nodes; none means that no call can be opened."""
+    """Without a node yet: without one no call can be opened."""
+    store = PostgresResources(database, secrets.token_hex(16), LEASE_S)
+    return JanusMediaPlane({}, store, app.settings.zone)
+
+
+def keep_nodes(app: App[SignalingSettings], plane: JanusMediaPlane, recorders: GrpcRecorders) -> None:
+    """Janus and recorder of every node, those of the settings and those that come and go."""
     settings = app.settings
     rooms = RoomSettings(settings.video_bitrate, settings.key_frame_s)
-    nodes = {}
-    for each in settings.media_nodes:
-        janus = Janus(each.name, each.janus, settings.janus_secret.get_secret_value())
-        nodes[each.name] = MediaNode(janus, JanusRooms(janus, rooms))
-    return JanusMediaPlane(nodes, PostgresResources(database, secrets.token_hex(16), LEASE_S))
+
+    async def attend(place: Place, stopping: asyncio.Event) -> None:
+        if place.name not in plane.nodes:
+            janus = Janus(place.name, place.janus, settings.janus_secret.get_secret_value())
+            plane.add(place.name, MediaNode(janus, JanusRooms(janus, rooms)))
+        recorder = recorders.add(place.name, place.recorder, place.zone)
+        await asyncio.gather(plane.nodes[place.name].janus.run(stopping), recorders.watch(recorder, stopping))
+
+    def answers(name: str) -> bool:
+        return name in plane.nodes and plane.nodes[name].janus.connected.is_set()
+
+    plane.standing = recorders.standing
+    look = NodeNames(settings.media_nodes_dns).look if settings.media_nodes_dns else None
+    app.background("media-servers", MediaNodes(settings.media_nodes, look, attend, answers).run)
 
 
 def ice_servers(app: App[SignalingSettings]) -> IceServers:
@@ -38,6 +58,4 @@ def serve_media(app: App[SignalingSettings], plane: JanusMediaPlane, seats: Seat
     app.background("media-events", plane.listen)
     app.background("media-leases", plane.beat)
     app.background("media-nodes", plane.look_after)
-    for name, node in plane.nodes.items():
-        app.background(f"janus-{name}", node.janus.run)
     app.serve_http(WhipDoor(seats, Connections(plane), ice).app())

@@ -25,6 +25,8 @@ class RecorderDouble(RecorderServiceServicer):
     opened: list[pb.OpenRecordingRequest] = field(default_factory=list)
     closed: list[pb.CloseRecordingRequest] = field(default_factory=list)
     alarm: bool = False
+    draining: bool = False
+    zone: str = ""
     server: grpc.aio.Server | None = None
 
     def now_us(self) -> int:
@@ -47,7 +49,11 @@ class RecorderDouble(RecorderServiceServicer):
     ) -> AsyncIterator[pb.WatchRecordingsResponse]:
         while True:
             yield pb.WatchRecordingsResponse(
-                recordings=self.recordings.values(), now_us=self.now_us(), alarm=self.alarm
+                recordings=self.recordings.values(),
+                now_us=self.now_us(),
+                alarm=self.alarm,
+                draining=self.draining,
+                zone=self.zone,
             )
             await asyncio.sleep(0.05)
 

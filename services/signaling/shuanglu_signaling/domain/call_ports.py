@@ -76,7 +76,10 @@ class MediaPlane(Protocol):
     """
 
     def place(self) -> str:
-        """Name of the node with the lightest load among those that are well. Raises RecorderUnavailable if none is."""
+        """Name of the node for a new call (placement.py).
+
+        Raises RecorderUnavailable if none is well, MediaNodesDraining if all that are well are to be taken away.
+        """
         ...
 
     async def open_room(self, node: str, tenant: str, session_id: str) -> None:
