@@ -35,7 +35,8 @@ PATTERNS = {
     "oidc.issuer": r"^https?://",
     "tracing.endpoint": r"^(http://[A-Za-z0-9.-]+:[0-9]+)?$",
 }
-FREE = re.compile(r"(^|\.)(\w*[rR]esources|nodeSelector|labels|extraEnv|serviceAnnotations)$")
+FREE = re.compile(r"(^|\.)(nodeSelector|labels|serviceAnnotations)$")
+RESOURCES = re.compile(r"(^|\.)\w*[rR]esources$")
 NUMBERS = {"secondsPerEvent", "targetLatencySeconds"}
 KINDS: dict[type, dict[str, Any]] = {
     bool: {"type": "boolean"},
@@ -45,15 +46,31 @@ KINDS: dict[type, dict[str, Any]] = {
 }
 # What changes under one's feet is no version.
 TAG = {"type": "string", "not": {"const": "latest"}}
+AMOUNTS = {
+    "type": "object",
+    "propertyNames": {"pattern": "^(cpu|memory|ephemeral-storage|hugepages-.+|[a-z0-9.-]+/.+)$"},
+    "additionalProperties": {"type": ["string", "number"]},
+}
 DIGEST = {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}
+
+
+def known_by_name(path: str) -> dict[str, Any] | None:
+    """Schema of a value whose name says what it may be."""
+    if path in CHOICES:
+        return {"enum": CHOICES[path]}
+    if path == "extraEnv":
+        return {"type": "object", "propertyNames": {"pattern": "^SHUANGLU_[A-Z0-9_]+$"}}
+    if RESOURCES.search(path):
+        return {"type": "object", "additionalProperties": False, "properties": {"requests": AMOUNTS, "limits": AMOUNTS}}
+    if path.endswith((".digest", ".tag")):
+        return dict(DIGEST if path.endswith(".digest") else TAG)
+    return None
 
 
 def schema_of(value: Any, path: str) -> dict[str, Any]:
     """JSON schema of what may stand in place of a default."""
-    if path in CHOICES:
-        return {"enum": CHOICES[path]}
-    if path.endswith((".digest", ".tag")):
-        return dict(DIGEST if path.endswith(".digest") else TAG)
+    if (known := known_by_name(path)) is not None:
+        return known
     if isinstance(value, dict) and not FREE.search(path):
         inner = {key: schema_of(one, f"{path}.{key}" if path else key) for key, one in value.items()}
         return {"type": "object", "additionalProperties": False, "properties": inner}
