@@ -76,7 +76,7 @@ async def test_a_pod_whose_own_name_is_late_is_asked_for_again(names: Names):
     assert [each.name for each in await looking.look()] == ["media-0", "media-1"]
 
 
-async def test_a_real_lookup_finds_this_machine_and_no_name_that_there_is_not():
+async def test_a_real_lookup_finds_this_machine():
     assert await node_names.addresses("localhost") & {"127.0.0.1", "::1"}
     assert await node_names.addresses("127.0.0.1") == {"127.0.0.1"}
 

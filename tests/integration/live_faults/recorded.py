@@ -38,6 +38,7 @@ class Recorded:
     session_id: str
     completed: RecordingCompleted
     tracks: dict[str, TrackStored]
+    node: int = 1  # Number of the media node that it was recorded on.
 
     def gaps(self, track_id: str) -> list[Gap]:
         """Inside the track: who comes a moment later or is ended a moment earlier has lost nothing."""
@@ -78,7 +79,7 @@ class Recorded:
     def _on_disk(self, track_id: str) -> bytes:
         """Media of the spool's files, read by the domain alone."""
         participant_id, _, kind = track_id.rpartition("-")
-        folder = SessionFolder(self.stack.spool_dir(), TENANT, self.session_id)
+        folder = SessionFolder(self.stack.spool_dir(self.node), TENANT, self.session_id)
         files = sorted(
             file for file, size in folder.media() if (file.participant_id, file.kind) == (participant_id, kind) and size
         )
@@ -105,7 +106,7 @@ def complaints(path: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, timeout=120, text=True).stderr
 
 
-def recorded(stack: EmbeddedStack, session_id: str) -> Recorded:
+def recorded(stack: EmbeddedStack, session_id: str, node: int = 1) -> Recorded:
     """Waits until the recording is complete and told."""
     deadline = time.monotonic() + COMPLETE_WITHIN_S
     while True:
@@ -115,7 +116,7 @@ def recorded(stack: EmbeddedStack, session_id: str) -> Recorded:
             tracks = [event for event in told if isinstance(event, TrackStored)]
             assert len(completed) == 1
             assert len({each.track.track_id for each in tracks}) == len(tracks)
-            return Recorded(stack, session_id, completed[0], {each.track.track_id: each for each in tracks})
+            return Recorded(stack, session_id, completed[0], {each.track.track_id: each for each in tracks}, node)
         assert time.monotonic() < deadline, f"{session_id} was never complete"
         time.sleep(POLL_S)
 
