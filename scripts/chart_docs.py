@@ -35,7 +35,7 @@ PATTERNS = {
     "oidc.issuer": r"^https?://",
     "tracing.endpoint": r"^(http://[A-Za-z0-9.-]+:[0-9]+)?$",
 }
-FREE = re.compile(r"(^|\.)(nodeSelector|labels|serviceAnnotations)$")
+FREE = re.compile(r"(^|\.)(nodeSelector|labels|serviceAnnotations|annotations)$")
 RESOURCES = re.compile(r"(^|\.)\w*[rR]esources$")
 NUMBERS = {"secondsPerEvent", "targetLatencySeconds"}
 KINDS: dict[type, dict[str, Any]] = {

@@ -78,8 +78,17 @@ SHUANGLU_DATABASE_CA_FILE: /run/secrets/shuanglu-ca/database.pem
 {{- if and (or .Values.nats.ca .Values.s3.ca .Values.database.ca) (not .Values.secrets.ca) -}}
 {{- fail "secrets.ca: nats.ca, s3.ca or database.ca is on, and no secret with certificates is named" -}}
 {{- end -}}
-{{- if and .Values.tracing.endpoint (not .Values.network.outside.otlp.port) .Values.network.policies -}}
-{{- fail "network.outside.otlp.port: traces have an endpoint that no NetworkPolicy lets them reach" -}}
+{{- if .Values.network.policies -}}
+{{- $outside := .Values.network.outside -}}
+{{- range $name, $url := dict "nats" .Values.nats.url "s3" .Values.s3.endpoint "otlp" .Values.tracing.endpoint -}}
+{{- if $url -}}
+{{- $usual := dict "nats" "4222" "tls" "4222" "http" "80" "https" "443" -}}
+{{- $port := regexFind "[0-9]+$" (regexFind "^[a-z]+://[^/]+:[0-9]+" $url) | default (get $usual (splitList ":" $url | first)) -}}
+{{- if ne $port (toString (get $outside $name).port) -}}
+{{- fail (printf "network.outside.%s.port: %s is at port %s, and the NetworkPolicies open port %v" $name $url $port (get $outside $name).port) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq .Values.media.expose "loadBalancer") (not .Values.media.publicAddress) -}}
 {{- fail "media.publicAddress: behind a load balancer clients must be told its address" -}}
