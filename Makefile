@@ -54,8 +54,11 @@ fix: setup ## Mend style where a tool can
 bench: setup ## Run benchmarks; BENCH=name for one of bench/
 	@$(PY) bench/run.py $(BENCH)
 
-charts: ## Check every Helm chart below charts/ (there are none in this version)
-	@for chart in $(wildcard charts/*/Chart.yaml); do helm lint --strict "$$(dirname $$chart)" || exit 1; done
+charts: setup ## Check the Helm charts: lint, every values file, switches in pairs, schemas, policies, drift, checkov
+	@scripts/helm.sh >/dev/null
+	@scripts/checkov.sh
+	@$(PY) -m tests.charts.check
+	@$(PYTEST) -q --durations=0 --durations-min=30 tests/charts
 
 clean: ## Remove what was built; data in .data/ stays
 	@rm -rf build $(VENV) libs/protos/shuanglu

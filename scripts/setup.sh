@@ -14,7 +14,7 @@ readonly STAMP=$VENV/.shuanglu-setup
 readonly BUF_VERSION=1.75.0
 # Tools for tests, checks and code generation; what the packages themselves need stands in their pyproject.toml.
 readonly TOOLS=(
-  boto3-stubs googleapis-common-protos grpcio-tools hypothesis import-linter jsonschema mypy mypy-boto3-s3 mypy-protobuf
+  boto3-stubs googleapis-common-protos grpcio-tools hypothesis import-linter jsonschema kubernetes-validate mypy mypy-boto3-s3 mypy-protobuf
   playwright pypdfium2 pytest pytest-asyncio pytest-cov pytest-timeout rapidfuzz ruff schemathesis tuspy types-grpcio types-jsonschema
   types-protobuf types-PyYAML
 )
