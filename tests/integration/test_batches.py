@@ -32,7 +32,7 @@ from shuanglu_cli.errors import CliError, Refused
 from shuanglu_cli.manifest import COLUMNS
 from shuanglu_cli.recording import Recording, assign_roles, open_session, read_channel
 from shuanglu_cli.sending import request_of
-from shuanglu_common.bus.subjects import filter_subject
+from shuanglu_common.bus.subjects import Lane, filter_subject
 from shuanglu_stack import EmbeddedStack, StackOptions
 from shuanglu_stack.s3_gateway import BUCKET
 from shuanglu_stack.sampling import Client, client_of
@@ -427,22 +427,22 @@ async def as_face_check(stack: EmbeddedStack, import_is_held_up: asyncio.Event, 
     """A worker that first stands still, then does its work; how much waited at each look."""
     client = await nats.connect(stack.nats_url)
     jetstream = client.jetstream()
-    filters = [filter_subject(SegmentStored)]
-    config = ConsumerConfig(durable_name="face-check", filter_subjects=filters, deliver_policy=DeliverPolicy.NEW)
+    filters, name = [filter_subject(SegmentStored, Lane.OFFLINE)], "face-check-offline"
+    config = ConsumerConfig(durable_name=name, filter_subjects=filters, deliver_policy=DeliverPolicy.NEW)
     await jetstream.add_consumer("MEDIA", config)
     seen: list[int] = []
     try:
         while len(seen) < 5 or len(set(seen[-5:])) > 1 or not seen[-1]:
             await asyncio.sleep(1)
-            seen.append((await jetstream.consumer_info("MEDIA", "face-check")).num_pending or 0)
+            seen.append((await jetstream.consumer_info("MEDIA", "face-check-offline")).num_pending or 0)
         import_is_held_up.set()
-        subscription = await jetstream.pull_subscribe_bind(consumer="face-check", stream="MEDIA")
+        subscription = await jetstream.pull_subscribe_bind(consumer="face-check-offline", stream="MEDIA")
         while not go_on.is_set():
             with suppress(TimeoutError):
                 for message in await subscription.fetch(10, timeout=1):
                     await message.ack()
     finally:
-        await jetstream.delete_consumer("MEDIA", "face-check")
+        await jetstream.delete_consumer("MEDIA", "face-check-offline")
         await client.close()
     return seen
 

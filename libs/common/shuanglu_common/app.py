@@ -26,6 +26,7 @@ from shuanglu_common.bus.dead_letter import Keeper
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.bus.runner import Runner
 from shuanglu_common.bus.streams import ensure_streams
+from shuanglu_common.bus.subjects import LANES, Lane
 from shuanglu_common.bus.subscription import BatchSubscription, Subscription
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.database import Database
@@ -67,6 +68,7 @@ class App(Generic[S]):
         self.bus = Bus(client, name, self.clock)
         self.checks: dict[str, Check] = {"bus": self.bus_is_connected}
         self.burdens: dict[str, Burden] = {}
+        self.urgent: list[Runner] = []
         self.backgrounds: list[tuple[str, Background]] = []
         self.registers: list[Callable[[grpc.aio.Server], None]] = []
         self.http_apps: list[ASGIApp] = []
@@ -117,8 +119,15 @@ class App(Generic[S]):
         return database
 
     def consume(self, subscription: Subscription | BatchSubscription, gate: Gate | None = None) -> None:
-        """Run a subscription; with a gate, while that is open."""
-        runner = Runner(self.bus, subscription, self.settings.stop_timeout_s)
+        """Run a subscription; with a gate, while that is open.
+
+        One that takes imports alone makes way for all that take calls alone.
+        """
+        lanes = subscription.lanes if isinstance(subscription, Subscription) else LANES
+        urgent = self.urgent if lanes == (Lane.OFFLINE,) else ()
+        runner = Runner(self.bus, subscription, self.settings.stop_timeout_s, urgent)
+        if lanes == (Lane.LIVE,):
+            self.urgent.append(runner)
 
         async def run(stopping: asyncio.Event) -> None:
             await (runner.run(stopping) if gate is None else gate.run_while_open(runner.run, stopping))
@@ -269,7 +278,17 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
 
 
 async def connect(settings: ServiceSettings, client: Client) -> None:
-    """To the bus; keeps trying, and comes back after an outage."""
+    """To the bus; keeps trying, and comes back after an outage. Raises WrongSetting."""
+    await open_bus(settings, client, attempts=-1)
+
+
+async def connect_once(settings: ServiceSettings, client: Client) -> None:
+    """To the bus, or not at all. Raises NatsError, OSError, TimeoutError, WrongSetting."""
+    await open_bus(settings, client, attempts=1)
+
+
+async def open_bus(settings: ServiceSettings, client: Client, attempts: int) -> None:
+    """`attempts`: of each reconnection; -1 for ever."""
     credentials = settings.nats_credentials_file
 
     async def quiet(error: Exception) -> None:
@@ -279,7 +298,8 @@ async def connect(settings: ServiceSettings, client: Client) -> None:
         settings.nats_url,
         user_credentials=str(credentials) if credentials else None,
         tls=trusting(settings.nats_ca_file) if settings.nats_url.startswith("tls://") else None,
-        max_reconnect_attempts=-1,
+        allow_reconnect=attempts != 1,
+        max_reconnect_attempts=attempts,
         reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; only the annotation says int
         connect_timeout=3,
         ping_interval=10,

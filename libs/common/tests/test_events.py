@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shuanglu.media.v1.media_events_pb2 import ImportRequested, SegmentStored
-from shuanglu.observation.v1.observations_pb2 import WindowFound
+from shuanglu.observation.v1.observations_pb2 import SpeechFound, WindowFound
 from shuanglu_common.bus.events import NewEvent, PoisonEvent, decode
-from shuanglu_common.bus.subjects import BY_SCHEMA, EVENTS, STREAMS, Stream, filter_subject, owner_of, subject
+from shuanglu_common.bus.subjects import BY_SCHEMA, EVENTS, STREAMS, Lane, Stream, lane_of, owner_of, subject
 from shuanglu_common.bus.subscription import Subscription
 
 
@@ -59,6 +61,18 @@ def test_names_of_events_are_unique() -> None:
     assert len({(event.area, event.name) for event in EVENTS}) == len(EVENTS) == len(BY_SCHEMA)
 
 
+def test_imports_stand_apart_from_calls_where_inspecting_is_heavy_and_nowhere_else() -> None:
+    heavy = NewEvent("bank", "s1", SegmentStored(), "1", Lane.OFFLINE)
+    assert heavy.subject == "media.v1.bank.s1.segment_stored-offline"
+    assert lane_of(heavy.subject) is Lane.OFFLINE
+    assert owner_of(f"fold.3.{heavy.subject}") == ("bank", "s1")
+    live = NewEvent("bank", "s1", SegmentStored(), "1")
+    assert lane_of(live.subject) is Lane.LIVE
+    assert live.event_id == heavy.event_id
+    light = NewEvent("bank", "s1", SpeechFound(), "1", Lane.OFFLINE)
+    assert light.subject == "observation.v1.bank.s1.speech_found"
+
+
 def test_the_owner_of_a_subject_is_found_folded_or_not() -> None:
     plain = new().subject
     assert owner_of(plain) == owner_of(f"fold.3.{plain}") == ("bank", "s1")
@@ -72,6 +86,7 @@ async def nothing(_event: object) -> list[NewEvent]:
 def test_a_subscription_stays_on_one_stream() -> None:
     good = Subscription("x", {SegmentStored: nothing})
     assert good.stream == Stream.MEDIA
-    assert good.filters == [filter_subject(SegmentStored)] == ["media.v1.*.*.segment_stored"]
+    assert good.filters == ["media.v1.*.*.segment_stored", "media.v1.*.*.segment_stored-offline"]
+    assert replace(good, lanes=(Lane.OFFLINE,)).filters == ["media.v1.*.*.segment_stored-offline"]
     with pytest.raises(ValueError, match="one stream"):
         _ = Subscription("x", {SegmentStored: nothing, WindowFound: nothing}).stream

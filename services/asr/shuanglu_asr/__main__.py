@@ -19,22 +19,25 @@ async def build(app: App[AsrSettings]) -> None:
     app.ready_when("models", models.ready)
     app.on_close(models.close)
     handlers = Asr(app.store(), app.sealed_store(), CellEars(models), app.bus.publish)
-    app.consume(
-        Subscription(
-            durable=f"{NAME}-tracks",
-            handlers={TrackStored: handlers.track_stored},
-            in_hand=settings.asr_tracks_in_hand,
-        ),
-        gate=models.gate,
-    )
-    app.consume(
-        Subscription(
-            durable=f"{NAME}-windows",
-            handlers={WindowFound: handlers.window_found},
-            in_hand=settings.asr_windows_in_hand,
-        ),
-        gate=models.gate,
-    )
+    for lane in settings.lanes:
+        app.consume(
+            Subscription(
+                durable=f"{NAME}-tracks-{lane}",
+                handlers={TrackStored: handlers.track_stored},
+                in_hand=settings.asr_tracks_in_hand,
+                lanes=(lane,),
+            ),
+            gate=models.gate,
+        )
+        app.consume(
+            Subscription(
+                durable=f"{NAME}-windows-{lane}",
+                handlers={WindowFound: handlers.window_found},
+                in_hand=settings.asr_windows_in_hand,
+                lanes=(lane,),
+            ),
+            gate=models.gate,
+        )
 
 
 def main() -> None:

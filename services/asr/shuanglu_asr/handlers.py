@@ -94,7 +94,7 @@ class Asr:
                 job.plan.CopyFrom(ref)
         return (
             NewEvent(event.tenant, event.session_id, found, track.track_id),
-            *(window_event(event.tenant, event.session_id, job) for job in jobs),
+            *(window_event(event, job) for job in jobs),
         )
 
     async def listen(self, stored: TrackStored) -> Listened:
@@ -169,7 +169,7 @@ class Asr:
         if await self.store.head(key) is None:
             job = plan.windows[following]
             job.plan.CopyFrom(window.plan)
-            await self.publish(window_event(tenant, session_id, job))
+            await self.publish(window_event(event, job))
 
     async def transcribe(self, window: WindowFound) -> Transcript:
         """The words. Raises DamagedData, RecognitionFailed, InferenceFailed, ModelsAway, and what the store raises."""
@@ -186,6 +186,6 @@ class Asr:
         )
 
 
-def window_event(tenant: str, session_id: str, job: WindowFound) -> NewEvent:
-    """Tells of a window; the same window has the same id, whoever tells of it."""
-    return NewEvent(tenant, session_id, job, f"{job.track.track_id}/{job.window_index}")
+def window_event(event: Event[TrackStored] | Event[WindowFound], job: WindowFound) -> NewEvent:
+    """Tells of a window, in the lane of the event that it follows; the same window has the same id, whoever tells."""
+    return NewEvent(event.tenant, event.session_id, job, f"{job.track.track_id}/{job.window_index}", event.lane)

@@ -75,8 +75,8 @@ async def test_with_its_models_the_worker_is_ready_and_takes_tracks_and_windows(
     await build(app)  # type: ignore[arg-type]
     assert not await app.checks["models"]()
     await app.run(app.checks["models"])
-    assert [list(one.handlers) for one, _ in app.consumed] == [[TrackStored], [WindowFound]]
-    assert len({one.durable for one, _ in app.consumed}) == 2
+    assert [list(one.handlers) for one, _ in app.consumed] == [[TrackStored], [WindowFound]] * 2
+    assert len({one.durable for one, _ in app.consumed}) == 4
     assert all(gate.is_open for _, gate in app.consumed)
     for close in app.closers:
         await close()

@@ -23,14 +23,16 @@ async def build(app: App[FaceCheckSettings]) -> None:
     segments = SegmentReader(app.store())
     templates = TemplateKeeper(app.sealed_store(), segments, eyes, app.clock, settings.face_check_template_ttl_s)
     handlers = FaceCheck(segments, templates, eyes)
-    app.consume(
-        Subscription(
-            durable=NAME,
-            handlers={SegmentStored: handlers.segment_stored},
-            in_hand=settings.face_check_in_hand,
-        ),
-        gate=models.gate,
-    )
+    for lane in settings.lanes:
+        app.consume(
+            Subscription(
+                durable=f"{NAME}-{lane}",
+                handlers={SegmentStored: handlers.segment_stored},
+                in_hand=settings.face_check_in_hand,
+                lanes=(lane,),
+            ),
+            gate=models.gate,
+        )
 
 
 def main() -> None:

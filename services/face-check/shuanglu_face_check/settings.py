@@ -4,12 +4,18 @@ from typing import Literal
 
 from pydantic import Field
 
+from shuanglu_common.bus.subjects import LANES, Lane
 from shuanglu_common.settings import ServiceSettings
 
 
 class FaceCheckSettings(ServiceSettings):
     """What face-check needs beside what every service needs."""
 
+    lanes: tuple[Lane, ...] = Field(
+        default=LANES,
+        min_length=1,
+        description='Whose events it takes, JSON: ["live"] of calls, ["offline"] of imports.',
+    )
     face_check_provider: Literal["cpu", "cuda"] = Field(
         default="cpu", description="Where the models run; cuda needs the package onnxruntime-gpu."
     )

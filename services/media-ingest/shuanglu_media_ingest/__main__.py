@@ -70,9 +70,9 @@ async def build(app: App[MediaIngestSettings]) -> None:
     store = SettledStore(settings)
     sealed = SealedStore(store, app.sealer(), app.clock)
     waiting = {
-        "face-check": settings.max_waiting_segments,
-        "asr-tracks": settings.max_waiting_tracks,
-        "asr-windows": settings.max_waiting_windows,
+        "face-check-offline": settings.max_waiting_segments,
+        "asr-tracks-offline": settings.max_waiting_tracks,
+        "asr-windows-offline": settings.max_waiting_windows,
     }
     pressure = JetStreamPressure(app.bus.jetstream, waiting)
     outside = Outside(store, sealed, app.bus.publish, pressure, store.settle)

@@ -9,7 +9,7 @@ from nats.js.errors import NotFoundError
 
 from shuanglu.media.v1.media_events_pb2 import SegmentStored, TrackStored
 from shuanglu.observation.v1.observations_pb2 import WindowFound
-from shuanglu_common.bus.subjects import event_type, subject
+from shuanglu_common.bus.subjects import LANES, Lane, event_type, subject
 from shuanglu_common.clock import Clock
 from shuanglu_quality.errors import FoldsUnavailable
 from shuanglu_quality.folds import Session
@@ -19,11 +19,22 @@ from shuanglu_quality.folds import Session
 class Worker:
     """A durable consumer and the events that it turns into observations."""
 
-    durable: str
+    name: str
     takes: type[Message]
+    lane: Lane
+
+    @property
+    def durable(self) -> str:
+        """Its name on the bus."""
+        return f"{self.name}-{self.lane}"
 
 
-WORKERS = (Worker("face-check", SegmentStored), Worker("asr-tracks", TrackStored), Worker("asr-windows", WindowFound))
+TAKES: tuple[tuple[str, type[Message]], ...] = (
+    ("face-check", SegmentStored),
+    ("asr-tracks", TrackStored),
+    ("asr-windows", WindowFound),
+)
+WORKERS = tuple(Worker(name, takes, lane) for lane in LANES for name, takes in TAKES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class NatsWorkers:
         """Position of the session's last event for a worker; 0 if it has none."""
         kind = event_type(worker.takes)
         try:
-            message = await self._jetstream.get_last_msg(kind.stream, subject(kind, *session))
+            message = await self._jetstream.get_last_msg(kind.stream, subject(kind, *session, worker.lane))
         except NotFoundError:
             return 0
         except (NatsError, OSError, TimeoutError) as error:

@@ -53,7 +53,7 @@ class House:
                 event_type(worker.takes).stream,
                 ConsumerConfig(
                     durable_name=worker.durable,
-                    filter_subject=filter_subject(worker.takes),
+                    filter_subject=filter_subject(worker.takes, worker.lane),
                     ack_policy=AckPolicy.EXPLICIT,
                     ack_wait=30,
                 ),
@@ -82,13 +82,13 @@ async def test_a_session_is_waited_for_until_each_worker_has_passed_its_last_mes
     await house.hire()
     await house.publish("one", SegmentStored(), TrackStored(), WindowFound())
     await house.publish("two", SegmentStored(), TrackStored(), WindowFound())
-    for durable in ("face-check", "asr-tracks"):
+    for durable in ("face-check-live", "asr-tracks-live"):
         await house.finish(durable, 2)
     assert await house.may_still_come("one")
-    await house.finish("asr-windows", 1)
+    await house.finish("asr-windows-live", 1)
     assert not await house.may_still_come("one")
     assert await house.may_still_come("two")
-    await house.finish("asr-windows", 1)
+    await house.finish("asr-windows-live", 1)
     assert not await house.may_still_come("two")
 
 
@@ -99,7 +99,7 @@ async def test_a_worker_that_finishes_nothing_for_a_while_is_not_waited_for(hous
     assert await house.may_still_come("s-2")
     house.clock.now += (PATIENCE_S - 1) * 1_000_000
     assert await house.may_still_come("s-2")
-    await house.finish("face-check", 1)
+    await house.finish("face-check-live", 1)
     assert await house.may_still_come("s-2"), "it gets on: its patience starts again"
     house.clock.now += (PATIENCE_S - 1) * 1_000_000
     assert await house.may_still_come("s-2")

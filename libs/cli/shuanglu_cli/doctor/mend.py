@@ -22,7 +22,7 @@ from shuanglu_common.ailments import Ailment, Code
 from shuanglu_common.bus.bus import Bus
 from shuanglu_common.bus.dead_letter import replay
 from shuanglu_common.bus.streams import ensure_streams
-from shuanglu_common.bus.subjects import event_type, subject
+from shuanglu_common.bus.subjects import event_type, subjects
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.errors import ShuangluError
 from shuanglu_common.ids import derived_id, new_id
@@ -145,15 +145,19 @@ async def _on_bus(bus: Bus, tenant: str, ailment: Ailment) -> Mended:
 async def _tell_again(bus: Bus, tenant: str, ailment: Ailment) -> bool:
     """The session's events once more, under new message ids so that the bus takes them. False if it has none."""
     told = False
-    for message in TELL_AGAIN[ailment.code]:
-        kind = event_type(message)
-        wanted, sequence = subject(kind, tenant, ailment.session_id), 1
+    names = [
+        (event_type(message).stream, name)
+        for message in TELL_AGAIN[ailment.code]
+        for name in subjects(message, tenant, ailment.session_id)
+    ]
+    for stream, wanted in names:
+        sequence = 1
         try:
-            last = await bus.jetstream.get_msg(kind.stream, subject=wanted)
+            last = await bus.jetstream.get_msg(stream, subject=wanted)
             while True:
-                found = await bus.jetstream.get_msg(kind.stream, seq=sequence, subject=wanted, next=True)
+                found = await bus.jetstream.get_msg(stream, seq=sequence, subject=wanted, next=True)
                 headers = {key: value for key, value in (found.headers or {}).items() if key.lower() == "traceparent"}
-                event_id = derived_id("again", kind.stream, str(found.seq), new_id(bus.clock.now_us()))
+                event_id = derived_id("again", stream, str(found.seq), new_id(bus.clock.now_us()))
                 await bus.publish_raw(wanted, found.data or b"", event_id, headers)
                 told = True
                 sequence = (found.seq or 0) + 1

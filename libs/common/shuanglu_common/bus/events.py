@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from shuanglu.bus.v1.envelope_pb2 import Envelope
-from shuanglu_common.bus.subjects import BY_SCHEMA, event_type, subject
+from shuanglu_common.bus.subjects import BY_SCHEMA, Lane, event_type, subject
 from shuanglu_common.errors import DamagedData
 from shuanglu_common.ids import derived_id
 
@@ -28,6 +28,7 @@ class NewEvent:
     session_id: str
     payload: Message
     key: str
+    lane: Lane = Lane.LIVE
 
     @property
     def schema(self) -> str:
@@ -42,7 +43,7 @@ class NewEvent:
     @property
     def subject(self) -> str:
         """Where it is published."""
-        return subject(event_type(self.payload), self.tenant, self.session_id)
+        return subject(event_type(self.payload), self.tenant, self.session_id, self.lane)
 
     def envelope(self, producer: str, now_us: int) -> bytes:
         """The bytes on the bus."""
@@ -68,9 +69,10 @@ class Event(Generic[M]):
     producer: str
     payload: M
     deliveries: int = 1
+    lane: Lane = Lane.LIVE
 
 
-def decode(data: bytes, deliveries: int = 1) -> Event[Message]:
+def decode(data: bytes, deliveries: int = 1, lane: Lane = Lane.LIVE) -> Event[Message]:
     """Read a message of the bus. Raises PoisonEvent."""
     try:
         envelope = Envelope.FromString(data)
@@ -85,4 +87,5 @@ def decode(data: bytes, deliveries: int = 1) -> Event[Message]:
         producer=envelope.producer,
         payload=payload,
         deliveries=deliveries,
+        lane=lane,
     )

@@ -5,6 +5,9 @@ that work goes on, so `ack_wait` may be short and a crashed worker's message com
 work needs is away its message stays in hand and the work is tried again: so an outage takes no new messages, spends no
 deliveries and ends nothing in DEADLETTER. A consumer that somebody deleted is made again. When the service stops no
 more messages are taken, and those in hand are finished or returned.
+
+A runner makes way for others of its process that are more urgent: it takes nothing while they have work waiting or in
+hand, so that what they get next waits at most for what it has in hand (docs/adr/0015-lanes.md).
 """
 
 import asyncio
@@ -22,7 +25,9 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from opentelemetry import trace
 
 from shuanglu_common.bus.bus import Bus
+from shuanglu_common.bus.durables import beginning
 from shuanglu_common.bus.events import Event, NewEvent, decode
+from shuanglu_common.bus.subjects import lane_of
 from shuanglu_common.bus.subscription import BatchSubscription, Subscription
 from shuanglu_common.errors import DependencyError, ShuangluError
 from shuanglu_common.metrics import BUS_HANDLE_SECONDS, BUS_HANDLED, BUS_HELD, BUS_IN_HAND, BUS_PENDING
@@ -32,6 +37,10 @@ FETCH_S = 2.0
 RECONNECT_S = 1.0
 HOLD_PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 LAG_EVERY_S = 5.0
+# A pull that has waited this long at the bus found nothing there.
+QUIET_S = 0.1
+# Who made way for so long takes some all the same: quality counts as missing whoever finishes nothing for long.
+MAKES_WAY_S = 60.0
 
 log = structlog.get_logger()
 
@@ -41,6 +50,7 @@ async def bind(
 ) -> JetStreamContext.PullSubscription:
     """Create or update the durable consumer and subscribe to it."""
     room = wanted.batch * 2 if isinstance(wanted, BatchSubscription) else 1024
+    policy, first = await beginning(jetstream, wanted.stream, wanted.durable)
     await jetstream.add_consumer(
         wanted.stream,
         ConsumerConfig(
@@ -50,6 +60,8 @@ async def bind(
             ack_wait=wanted.ack_wait_s,
             max_deliver=wanted.max_deliver,
             max_ack_pending=room,
+            deliver_policy=policy,
+            opt_start_seq=first,
         ),
     )
     return await jetstream.pull_subscribe_bind(consumer=wanted.durable, stream=wanted.stream)
@@ -58,8 +70,14 @@ async def bind(
 class Runner:
     """Feeds one subscription until told to stop."""
 
-    def __init__(self, bus: Bus, wanted: Subscription | BatchSubscription, stop_timeout_s: float) -> None:
-        """`stop_timeout_s`: how long work in hand may go on after the stop."""
+    def __init__(
+        self,
+        bus: Bus,
+        wanted: Subscription | BatchSubscription,
+        stop_timeout_s: float,
+        urgent: Sequence["Runner"] = (),
+    ) -> None:
+        """`stop_timeout_s`: how long work in hand may go on after the stop. `urgent`: whom it makes way for."""
         self.bus = bus
         self.wanted = wanted
         self.stop_timeout_s = stop_timeout_s
@@ -67,10 +85,13 @@ class Runner:
         self.stopping = asyncio.Event()
         self.healthy = False
         self.pending = 0
+        self.urgent = urgent
+        self.found_nothing_since_s: float | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Take and handle messages until `stopping` is set, then finish what is in hand."""
         self.stopping = stopping
+        self.found_nothing_since_s = None
         lag = asyncio.create_task(self.watch_lag())
         try:
             await self.take_until(stopping)
@@ -92,6 +113,7 @@ class Runner:
                 continue
             except (NatsError, OSError) as error:
                 self.healthy = False
+                self.found_nothing_since_s = None
                 log.warning("consumer.lost", consumer=self.wanted.durable, error=error)
                 subscription = None
                 with suppress(TimeoutError):
@@ -115,10 +137,13 @@ class Runner:
                 await asyncio.wait([*self.tasks, stop], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
+        await self.make_way(stopping)
         if stopping.is_set():
             return
         free = wanted.batch if isinstance(wanted, BatchSubscription) else wanted.in_hand - len(self.tasks)
+        self.found_nothing_since_s = self.found_nothing_since_s or time.monotonic()
         messages = await subscription.fetch(free, timeout=FETCH_S)
+        self.found_nothing_since_s = None
         if stopping.is_set():
             for message in messages:
                 await self.give_back(message, 0)
@@ -129,6 +154,19 @@ class Runner:
                 task = asyncio.create_task(self.handle_one(wanted, message))
                 self.tasks.add(task)
                 task.add_done_callback(self.tasks.discard)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is in hand and nothing waits."""
+        since_s = self.found_nothing_since_s
+        return not self.tasks and since_s is not None and time.monotonic() - since_s >= QUIET_S
+
+    async def make_way(self, stopping: asyncio.Event) -> None:
+        """Wait until the more urgent ones are idle, but not for ever."""
+        until_s = time.monotonic() + MAKES_WAY_S
+        while not all(each.idle for each in self.urgent) and not stopping.is_set() and time.monotonic() < until_s:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), QUIET_S / 2)
 
     async def finish(self) -> None:
         """Wait for work in hand; what takes too long is cancelled and its message returned to the bus."""
@@ -183,7 +221,7 @@ class Runner:
 
     async def dispatch(self, wanted: Subscription, message: Msg) -> Sequence[NewEvent]:
         """Decode and call the handler of the event's class, inside the trace of its producer."""
-        event = decode(message.data, message.metadata.num_delivered)
+        event = decode(message.data, message.metadata.num_delivered, lane_of(message.subject))
         handler = wanted.handlers[type(event.payload)]
         name = f"process {type(event.payload).__name__}"
         with (
@@ -200,7 +238,7 @@ class Runner:
         async with self.beating(messages):
             for message in messages:
                 try:
-                    event = decode(message.data, message.metadata.num_delivered)
+                    event = decode(message.data, message.metadata.num_delivered, lane_of(message.subject))
                 except ShuangluError as error:
                     await self.refuse(message, error)
                 else:

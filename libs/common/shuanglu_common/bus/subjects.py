@@ -1,10 +1,13 @@
 """The one table of streams and subjects (docs/architecture.md, "The bus").
 
-Subject of an event: `<area>.v1.<tenant>.<session_id>.<event>`. The stream FOLDS holds what the quality engine folds
+Subject of an event: `<area>.v1.<tenant>.<session_id>.<event>`. What is heavy to inspect goes in one of two lanes, each
+with consumers of its own, so that a night's imports never delay a call: `<event>` of a call that is being recorded,
+`<event>-offline` of an import (docs/adr/0015-lanes.md). The stream FOLDS holds what the quality engine folds
 once more, as `fold.<partition>.<subject>`: the bus maps a session to one partition, so that one owner folds it.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,6 +60,17 @@ class Stream(StrEnum):
     ADVISORIES = "ADVISORIES"
 
 
+class Lane(StrEnum):
+    """Whose events: of calls, or of imports, which can wait."""
+
+    LIVE = "live"
+    OFFLINE = "offline"
+
+
+OFFLINE_MARK = "-offline"
+LANES = (Lane.LIVE, Lane.OFFLINE)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
     """How a stream is kept: `subjects` it takes from publishers, for how long."""
@@ -90,12 +104,17 @@ STREAMS = (
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """Where one kind of event stands."""
+    """Where one kind of event stands. `laned`: calls' and imports' stand apart."""
 
     message: type[Message]
     stream: Stream
     area: str
     name: str
+    laned: bool = False
+
+    def name_in(self, lane: Lane) -> str:
+        """The last word of its subject."""
+        return self.name + OFFLINE_MARK if self.laned and lane is Lane.OFFLINE else self.name
 
 
 EVENTS = (
@@ -117,12 +136,12 @@ EVENTS = (
     EventType(CallEnded, Stream.SESSIONS, "session", "call_ended"),
     EventType(ImportRequested, Stream.MEDIA, "media", "import_requested"),
     EventType(ImportFailed, Stream.MEDIA, "media", "import_failed"),
-    EventType(SegmentStored, Stream.MEDIA, "media", "segment_stored"),
-    EventType(TrackStored, Stream.MEDIA, "media", "track_stored"),
+    EventType(SegmentStored, Stream.MEDIA, "media", "segment_stored", laned=True),
+    EventType(TrackStored, Stream.MEDIA, "media", "track_stored", laned=True),
     EventType(RecordingCompleted, Stream.MEDIA, "media", "recording_completed"),
     EventType(FacesObserved, Stream.OBSERVATIONS, "observation", "faces_observed"),
     EventType(SpeechFound, Stream.OBSERVATIONS, "observation", "speech_found"),
-    EventType(WindowFound, Stream.OBSERVATIONS, "observation", "window_found"),
+    EventType(WindowFound, Stream.OBSERVATIONS, "observation", "window_found", laned=True),
     EventType(SpeechTranscribed, Stream.OBSERVATIONS, "observation", "speech_transcribed"),
     EventType(InspectionProgressed, Stream.QUALITY, "quality", "inspection_progressed"),
     EventType(VerdictReached, Stream.QUALITY, "quality", "verdict_reached"),
@@ -140,19 +159,35 @@ def event_type(message: type[Message] | Message) -> EventType:
     return BY_SCHEMA[str(message.DESCRIPTOR.full_name)]
 
 
-def subject(kind: EventType, tenant: str, session_id: str) -> str:
+def subject(kind: EventType, tenant: str, session_id: str, lane: Lane = Lane.LIVE) -> str:
     """Subject of one session's events. Raises ValueError for ids that would change the subject's shape."""
     if not TENANT.fullmatch(tenant):
         raise ValueError("tenant must be 1..39 of a-z 0-9 -")
     if not SESSION_ID.fullmatch(session_id):
         raise ValueError("session_id must be 1..64 of A-Z a-z 0-9 -")
-    return f"{kind.area}.v1.{tenant}.{session_id}.{kind.name}"
+    return f"{kind.area}.v1.{tenant}.{session_id}.{kind.name_in(lane)}"
 
 
-def filter_subject(message: type[Message]) -> str:
+def subjects(message: type[Message], tenant: str, session_id: str) -> list[str]:
+    """All subjects that a session's events of a kind may have: one, or one for each lane."""
+    kind = event_type(message)
+    return sorted({subject(kind, tenant, session_id, lane) for lane in LANES})
+
+
+def filter_subject(message: type[Message], lane: Lane = Lane.LIVE) -> str:
     """Subject filter for one kind of event of all tenants and sessions."""
     kind = event_type(message)
-    return f"{kind.area}.v1.*.*.{kind.name}"
+    return f"{kind.area}.v1.*.*.{kind.name_in(lane)}"
+
+
+def filter_subjects(message: type[Message], lanes: Sequence[Lane] = LANES) -> list[str]:
+    """The same for several lanes."""
+    return sorted({filter_subject(message, lane) for lane in lanes})
+
+
+def lane_of(original: str) -> Lane:
+    """Of a message's subject."""
+    return Lane.OFFLINE if original.endswith(OFFLINE_MARK) else Lane.LIVE
 
 
 def owner_of(original: str) -> tuple[str, str]:

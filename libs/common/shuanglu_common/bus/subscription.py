@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from shuanglu_common.bus.events import Event, NewEvent
-from shuanglu_common.bus.subjects import Stream, event_type, filter_subject
+from shuanglu_common.bus.subjects import LANES, Lane, Stream, event_type, filter_subjects
 
 # Handlers name the payload's class in their signature; the table of a subscription ties both together.
 Handler = Callable[[Event[Any]], Awaitable[Sequence[NewEvent]]]
@@ -23,7 +23,7 @@ HOLD_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One durable consumer: each event goes to the handler of its class, `in_hand` at a time.
+    """One durable consumer: each event of its lanes goes to the handler of its class, `in_hand` at a time.
 
     What a handler returns is published, dropping repeats by event_id, before its event is acknowledged. A handler that
     raises a retryable ShuangluError, or anything unforeseen, gets the event again after `retry_delays_s`; after
@@ -38,6 +38,7 @@ class Subscription:
     max_deliver: int = MAX_DELIVER
     retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
     hold_s: float = HOLD_S
+    lanes: tuple[Lane, ...] = LANES
 
     @property
     def stream(self) -> Stream:
@@ -50,7 +51,7 @@ class Subscription:
     @property
     def filters(self) -> list[str]:
         """Subjects to consume."""
-        return [filter_subject(message) for message in self.handlers]
+        return [wanted for message in self.handlers for wanted in filter_subjects(message, self.lanes)]
 
 
 @dataclass(frozen=True, slots=True)

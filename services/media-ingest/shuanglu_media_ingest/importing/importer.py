@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind
 from shuanglu.common.v1.types_pb2 import ObjectRef
 from shuanglu.media.v1.media_events_pb2 import ImportFailed, RecordingCompleted, TrackStored
 from shuanglu_common.bus.events import NewEvent
+from shuanglu_common.bus.subjects import Lane
 from shuanglu_common.errors import ShuangluError
 from shuanglu_common.store import ObjectStore, SealedStore
 from shuanglu_common.telemetry import TRACE_PARENT, extract, tracer
@@ -201,7 +202,7 @@ def cancelled_event(record: Import) -> NewEvent:
 
 
 def _event(record: Import, payload: ImportFailed | TrackStored | RecordingCompleted, key: str) -> NewEvent:
-    return NewEvent(record.tenant, record.session_id, payload, key)
+    return NewEvent(record.tenant, record.session_id, payload, key, Lane.OFFLINE)
 
 
 class Progress:

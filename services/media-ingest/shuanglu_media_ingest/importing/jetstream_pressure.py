@@ -16,11 +16,11 @@ from shuanglu_media_ingest.domain.pressure import Gate, Judge, Lag
 ASK_EVERY_S = 0.5
 TRICKLE_S = 0.2
 # A worker that was never started has no consumer; then there is nothing to be behind with.
-SEGMENTS = "face-check"
+SEGMENTS = "face-check-offline"
 CONSUMERS: Mapping[str, Stream] = {
     SEGMENTS: Stream.MEDIA,
-    "asr-tracks": Stream.MEDIA,
-    "asr-windows": Stream.OBSERVATIONS,
+    "asr-tracks-offline": Stream.MEDIA,
+    "asr-windows-offline": Stream.OBSERVATIONS,
 }
 
 log = structlog.get_logger()

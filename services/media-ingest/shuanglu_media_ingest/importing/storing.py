@@ -10,6 +10,7 @@ from shuanglu.media.v1.media_events_pb2 import SegmentStored
 from shuanglu.media.v1.track_pb2 import Gap, Segment, Track
 from shuanglu_common import cmaf
 from shuanglu_common.bus.events import NewEvent
+from shuanglu_common.bus.subjects import Lane
 from shuanglu_common.store import ObjectStore
 from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain.imports import Import, SourceFile
@@ -124,7 +125,7 @@ async def _stored(context: Context, track: Track, piece: ReadPiece, result: File
     event = SegmentStored(track=track, segment=segment, inspection=context.inspection, id_photo=context.photo)
     # The run's id is in the key: after a failed import the session's next one must be told, not taken for a repeat.
     key = f"{record.run_id}/{track.track_id}/{piece.index}"
-    await context.publish(NewEvent(record.tenant, record.session_id, event, key))
+    await context.publish(NewEvent(record.tenant, record.session_id, event, key, Lane.OFFLINE))
     context.progress(len(piece.data))
     metrics.SEGMENTS.labels(piece.track.medium).inc()
     metrics.SEGMENT_BYTES.inc(len(piece.data))
