@@ -7,7 +7,8 @@
 #
 # SHUANGLU_JANUS_SECRET_FILE     file with the secret of its API; required
 # SHUANGLU_JANUS_POD_ADDRESS     address in the container that media and API listen at; default: the first of `hostname -I`
-# SHUANGLU_JANUS_PUBLIC_ADDRESS  address that clients are told; default: SHUANGLU_JANUS_HOST_ADDRESS, else the pod's own
+# SHUANGLU_JANUS_PUBLIC_ADDRESS  address that clients are told; default: SHUANGLU_JANUS_HOST_ADDRESS, else the pod's own;
+#                                with commas: a list, of which the node takes the one that its name's number says, from 0
 # SHUANGLU_JANUS_HOST_ADDRESS    address of the machine, where its ports are the container's (host ports)
 # SHUANGLU_JANUS_RTP_PORTS       UDP ports of media, `first-last`; default 20000-20199
 # SHUANGLU_JANUS_API_PORT        port of its WebSocket API; default 8188
@@ -61,6 +62,15 @@ render() {
     ports=${SHUANGLU_JANUS_RTP_PORTS:-20000-20199}
     api_port=${SHUANGLU_JANUS_API_PORT:-8188}
     node=${SHUANGLU_JANUS_NODE:-media}
+    case $public in
+        *,*)
+            number=${node##*-}
+            case $number in
+                "" | *[!0-9]*) fail "SHUANGLU_JANUS_PUBLIC_ADDRESS is a list, and SHUANGLU_JANUS_NODE ends with no number" ;;
+            esac
+            public=$(echo "$public" | cut -d, -f$((number + 1)))
+            ;;
+    esac
     checked "the secret in $file" "$secret"
     checked SHUANGLU_JANUS_POD_ADDRESS "$own"
     checked SHUANGLU_JANUS_PUBLIC_ADDRESS "$public"

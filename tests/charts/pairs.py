@@ -17,7 +17,7 @@ COMPANIONS: dict[str, Any] = {
     "secrets": {"ca": "shuanglu-ca", "externalSecrets": {"storeName": "vault"}},
     "tls": {"certManager": {"issuerName": "bank-issuing-ca"}},
     "models": {"existingClaim": "models"},
-    "media": {"publicAddress": "192.0.2.10", "rtpPorts": 20},
+    "media": {"publicAddress": "192.0.2.10,192.0.2.11", "rtpPorts": 20},
 }
 
 

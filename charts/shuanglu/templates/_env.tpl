@@ -91,7 +91,11 @@ SHUANGLU_DATABASE_CA_FILE: /run/secrets/shuanglu-ca/database.pem
 {{- end -}}
 {{- end -}}
 {{- if and (eq .Values.media.expose "loadBalancer") (not .Values.media.publicAddress) -}}
-{{- fail "media.publicAddress: behind a load balancer clients must be told its address" -}}
+{{- fail "media.publicAddress: behind load balancers clients must be told their addresses" -}}
+{{- end -}}
+{{- $addresses := len (splitList "," .Values.media.publicAddress) -}}
+{{- if and (or (gt $addresses 1) (eq .Values.media.expose "loadBalancer")) (ne $addresses (int .Values.media.replicas)) -}}
+{{- fail (printf "media.publicAddress: %d addresses for %v media nodes (media.replicas); each has its own" $addresses .Values.media.replicas) -}}
 {{- end -}}
 {{- include "shuanglu.validate.secrets" . -}}
 {{- if and .Values.autoscaling.keda .Values.autoscaling.prometheusAdapter -}}

@@ -52,6 +52,7 @@ def test_a_container_has_the_configuration_of_the_development_stack(tmp_path: Pa
     [
         ({"SHUANGLU_JANUS_HOST_ADDRESS": "192.0.2.7", "SHUANGLU_JANUS_PUBLIC_ADDRESS": ""}, "192.0.2.7"),
         ({"SHUANGLU_JANUS_HOST_ADDRESS": "192.0.2.7", "SHUANGLU_JANUS_PUBLIC_ADDRESS": "203.0.113.7"}, "203.0.113.7"),
+        ({"SHUANGLU_JANUS_PUBLIC_ADDRESS": "192.0.2.1,192.0.2.2", "SHUANGLU_JANUS_NODE": "media-1"}, "192.0.2.2"),
         ({"SHUANGLU_JANUS_HOST_ADDRESS": ADDRESS}, None),
     ],
 )
