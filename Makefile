@@ -46,6 +46,8 @@ lint: setup ## Read-only checks: style, types, layers, contracts, file length
 	@$(PY) scripts/check_house.py
 	@scripts/console.sh check
 	@$(PY) scripts/api_docs.py --check
+	@$(PY) scripts/chart_docs.py --check
+	@$(PY) scripts/capacity.py --check
 
 fix: setup ## Mend style where a tool can
 	@$(VENV)/bin/ruff check --fix -q . || true
