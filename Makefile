@@ -1,7 +1,7 @@
 # One door to everything that a person or CI does here. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup proto run demo test test-fast soak lint fix bench charts clean
+.PHONY: help setup proto run demo test test-fast soak lint fix bench charts images test-images clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -61,6 +61,12 @@ charts: setup ## Check the Helm charts: lint, every values file, switches in pai
 	@scripts/checkov.sh
 	@$(PY) -m tests.charts.check
 	@$(PYTEST) -q --durations=0 --durations-min=30 tests/charts
+
+images: setup ## Build all container images; IMAGES_ARGS='--only NAME' (scripts/images.py --help)
+	@$(PY) scripts/images.py $(IMAGES_ARGS)
+
+test-images: setup ## Build two images and start every one that is built (about three minutes)
+	@$(PYTEST) -q -m images tests/images
 
 clean: ## Remove what was built; data in .data/ stays
 	@rm -rf build $(VENV) libs/protos/shuanglu
