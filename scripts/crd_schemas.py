@@ -33,7 +33,7 @@ def closed(node: Any) -> Any:
         return [closed(item) for item in node]
     if not isinstance(node, dict):
         return node
-    made = {}
+    made: dict[str, Any] = {}
     for name, value in node.items():
         if name in {"properties", "$defs"}:
             made[name] = {key: closed(item) for key, item in value.items()}

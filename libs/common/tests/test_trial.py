@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from shuanglu_common import trial
+from shuanglu_common.settings import ServiceSettings
 
 TOKEN = "the-token"
 
@@ -37,11 +38,48 @@ class Kubernetes(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class Store(BaseHTTPRequestHandler):
+    """As much of S3 as making a bucket takes; busy at first, as a store that is starting."""
+
+    buckets: ClassVar[set[str]] = set()
+    busy: ClassVar[list[int]] = []
+
+    def answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        if self.busy:
+            return self.answer(self.busy.pop())
+        names = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in self.buckets)
+        text = f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>"
+        return self.answer(200, text.encode())
+
+    def do_PUT(self) -> None:
+        self.buckets.add(self.path.strip("/"))
+        self.answer(200)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Quiet."""
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    Store.buckets.clear()
+    yield from serving(Store)
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
     Kubernetes.secrets.clear()
-    door = ThreadingHTTPServer(("127.0.0.1", 0), Kubernetes)
-    thread = threading.Thread(target=door.serve_forever)
+    yield from serving(Kubernetes)
+
+
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    door = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=door.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{door.server_port}"
     door.shutdown()
@@ -81,3 +119,11 @@ def test_every_key_is_another_one():
     first, second = trial.new_keys(), trial.new_keys()
     assert not set(first.values()) & set(second.values())
     assert len(set(first.values())) == len(first)
+
+
+def test_the_bucket_is_made_once_though_the_store_is_still_starting(store: str):
+    settings = ServiceSettings(s3_endpoint=store, s3_access_key="a", s3_secret_key="b")
+    Store.busy.append(403)
+    assert "is made" in trial.make_bucket(settings)
+    assert Store.buckets == {"shuanglu"}
+    assert "already" in trial.make_bucket(settings)
