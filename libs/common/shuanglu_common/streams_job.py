@@ -9,6 +9,7 @@ import sys
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import NoServersError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError, ServiceUnavailableError
@@ -74,8 +75,8 @@ def trouble(error: Exception, settings: ServiceSettings) -> str:
     """One line with what to do."""
     if isinstance(error, ServiceUnavailableError) or "no responders" in str(error).lower():
         return "the bus has no JetStream for this account: switch it on (nats-server -js, or the account's limits)"
-    if isinstance(error, TimeoutError | OSError):
-        return f"the bus does not answer within {DEADLINE_S:.0f} s: look at SHUANGLU_NATS_URL and the network"
+    if isinstance(error, NoServersError | TimeoutError | OSError):
+        return "the bus does not answer: look at SHUANGLU_NATS_URL and the network"
     what = str(error) or type(error).__name__
     if "authorization" in what.lower():
         return "the bus refuses the credentials: look at SHUANGLU_NATS_URL and SHUANGLU_NATS_CREDENTIALS_FILE"
