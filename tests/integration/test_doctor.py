@@ -254,7 +254,7 @@ def damaged_bus(small: Small) -> set[tuple[Code, str]]:
     return {
         (Code.DEAD_LETTER, letter),
         (Code.STREAM_DIFFERS, Stream.REPORTS),
-        (Code.CONSUMER_MISSING, f"{Stream.MEDIA}/face-check"),
+        (Code.CONSUMER_MISSING, f"{Stream.MEDIA}/face-check-live"),
     }
 
 
