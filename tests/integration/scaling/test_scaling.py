@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import nats
 import pytest
+from nats.aio.client import Client
 
 from shuanglu.media.v1.media_events_pb2 import SegmentStored
 from shuanglu.observation.v1.observations_pb2 import FacesObserved
@@ -99,7 +100,7 @@ async def test_the_streams_job_says_what_it_did_and_may_run_again(house: House) 
     assert "6 consumers made" in first.stdout
     assert "0 consumers made" in (await asyncio.to_thread(house.job)).stdout
     client = await nats.connect(house.url)
-    await client.jetstream().add_consumer("MEDIA", durable_name="face-check", ack_policy="explicit")  # type: ignore[arg-type]
+    await client.jetstream().add_consumer("MEDIA", durable_name="face-check", ack_policy="explicit")
     await client.close()
     assert "no service has MEDIA/face-check" in (await asyncio.to_thread(house.job)).stdout
 
@@ -139,7 +140,7 @@ async def test_pools_follow_the_lag_and_no_call_waits_for_imports(house: House) 
     assert max(late) < LIVE_TARGET_S
 
 
-async def observed(client: nats.NATS, count: int) -> dict[str, float]:
+async def observed(client: Client, count: int) -> dict[str, float]:
     """Sessions that were looked at, with the seconds from their segment to that. Fails if one was observed twice."""
     jetstream = client.jetstream()
     segments: dict[str, int] = {}
