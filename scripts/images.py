@@ -7,8 +7,8 @@ scripts/images.py --variant cuda             face-check and asr for NVIDIA GPUs,
 scripts/images.py --archive DIR              also one oci-archive each, to carry into a closed network (buildah)
 
 Without --base and without a registry the base is made here: Debian's debootstrap, kept in build/images. Certificates
-that this machine trusts beside Debian's, and the settings of its pip, go into that base only. Images of buildah lie in build/images/storage:
-`buildah --root build/images/storage images`. Digests go to build/images/images.yaml, as values of the chart.
+that this machine trusts, and the index of its pip, go into that base only. Images of buildah lie in build/images/storage
+(`buildah --root build/images/storage images`). Digests go to build/images/images.yaml, as values of the chart.
 """
 
 import argparse
@@ -131,10 +131,17 @@ def buildah(*arguments: str, capture: bool = False) -> str:
 
 def run(command: list[str], *, capture: bool = False) -> str:
     """Run a builder; raises ImagesError with the last lines of what it said."""
-    environment = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot", **os.environ}
+    environment = {"BUILDAH_ISOLATION": "chroot", **os.environ}
     out = subprocess.PIPE if capture else subprocess.DEVNULL
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, text=True, stdout=out, stderr=subprocess.PIPE, check=False, timeout=BUILD_LIMIT_S
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=BUILD_LIMIT_S,
     )
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-25:])
@@ -168,7 +175,7 @@ def make_local_base() -> str:
 
 
 def trust_this_machine(folder: Path) -> None:
-    """The machine's certificates, so that pip works behind its proxy; its own path, as ca-certificates writes the usual one."""
+    """The machine's certificates, so that pip works behind its proxy; not at the path that ca-certificates writes."""
     if not BUNDLE.is_file():
         return
     shutil.copyfile(BUNDLE, folder / BUNDLE_IN_BASE.lstrip("/"))
@@ -186,7 +193,9 @@ def app_version() -> str:
 
 def revision() -> str:
     """The commit, or `unknown` outside git; `-dirty` where files differ from it."""
-    done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or "unknown"
 
 
@@ -209,12 +218,15 @@ def build(plan: Plan, name: str) -> None:
         run(["docker", "build", *options])
         return
     pull = ["--pull-never"] if plan.base == LOCAL_BASE else []
-    buildah("bud", "--format", "docker", "--layers", *pull, *options)
+    buildah("bud", "--format", "docker", "--layers", "--force-rm", *pull, *options)
 
 
 def require_inputs(name: str) -> None:
     """What `make setup` makes and an image takes in."""
-    needed = {"models": ["build/models/models.json"], "gateway": ["build/console/call.html", "build/descriptors/shuanglu.pb"]}
+    needed = {
+        "models": ["build/models/models.json"],
+        "gateway": ["build/console/call.html", "build/descriptors/shuanglu.pb"],
+    }
     for path in [*needed.get(name, []), *([] if name in ("models", "janus", "coturn") else ["libs/protos/shuanglu"])]:
         if not (ROOT / path).exists():
             raise ImagesError(f"{path} is missing: run make setup")
@@ -253,7 +265,7 @@ def save(plan: Plan, name: str, folder: Path) -> None:
 
 
 def write_digests(plan: Plan, names: tuple[str, ...] | list[str]) -> None:
-    """build/images/images.yaml; other images that stand in it stay. A registry may pack layers anew: then its digest counts."""
+    """build/images/images.yaml; other images in it stay. A registry may pack layers anew: then its digest counts."""
     file = WORK / ("images-cuda.yaml" if plan.variant == "cuda" else "images.yaml")
     known = yaml.safe_load(file.read_text(encoding="utf-8"))["images"] if file.exists() else {}
     for name in names:

@@ -35,8 +35,8 @@ def seconds(name: str, default: int) -> int:
 def admin(port: int, path: str) -> None:
     """Tell Envoy something; it is ending anyway, so an error changes nothing."""
     try:
-        urllib.request.urlopen(  # noqa: S310 - loopback
-            urllib.request.Request(f"http://127.0.0.1:{port}{path}", method="POST"),  # noqa: S310
+        urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{port}{path}", method="POST"),
             timeout=2,
         ).close()
     except (urllib.error.URLError, OSError) as error:

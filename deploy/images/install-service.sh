@@ -19,6 +19,11 @@ install() { /opt/tools/bin/pip --python "$venv/bin/python" install -q --only-bin
 # opencc is published as source only: it is pure Python.
 install -c constraints.txt --no-binary opencc-python-reimplemented "shuanglu-$service"
 
+# Of the 400 services of AWS that botocore describes, S3 is used, and STS for roles of service accounts.
+for folder in "$venv"/lib/python3*/site-packages/botocore/data/*/; do
+    case $(basename "$folder") in s3 | sts) ;; *) rm -r "$folder" ;; esac
+done
+
 if [ "$variant" = cuda ]; then
     case $service in
         face-check)
