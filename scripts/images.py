@@ -7,7 +7,7 @@ scripts/images.py --variant cuda             face-check and asr for NVIDIA GPUs,
 scripts/images.py --archive DIR              also one oci-archive each, to carry into a closed network (buildah)
 
 Without --base and without a registry the base is made here: Debian's debootstrap, kept in build/images. Certificates
-that this machine trusts, and the index of its pip, go into that base only. Images of buildah lie in build/images/storage
+that this machine trusts, and the index of its pip, go into that base only. Images lie in build/images/storage
 (`buildah --root build/images/storage images`). Digests go to build/images/images.yaml, as values of the chart.
 """
 

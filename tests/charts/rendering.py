@@ -73,7 +73,7 @@ def chart(name: str) -> Path:
 def objects_of(text: str) -> tuple[Object, ...]:
     """The objects of a manifest; a document of comments is none."""
     # Helm puts notes of ours between documents; the loader refuses what is not an object.
-    return tuple(item for item in yaml.load_all(text, Loader=Loader) if item)  # noqa: S506 - a safe loader
+    return tuple(item for item in yaml.load_all(text, Loader=Loader) if item)
 
 
 def template(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
