@@ -29,7 +29,7 @@ DATA = ROOT / ".data" / f"bench-live-{os.getpid()}"
 SAMPLE = ROOT / "samples" / "personal-loan"
 SERVICES = ("media-ingest-live", "signaling", "media-ingest", "quality", "report")
 # Many callers come from one address here.
-UNHURRIED = {"requests_per_10s": 100_000}
+UNHURRIED = {"requests_per_10s": 100_000, "accepts_per_10s": 100_000}
 CALL_KBIT_S = 800
 
 

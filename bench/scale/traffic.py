@@ -37,7 +37,9 @@ SEGMENTS_A_SECOND = 1.8
 EVENTS_A_SECOND = 2.7
 TICK_S = 0.02
 IN_HAND = 32
-WORKERS = 2
+# A process takes what it has hands for in one fetch, and waits for its answer: some hundred events a second each.
+WORKERS = 6
+HEARERS = 4
 SETTLE_S = 4.0
 DRAIN_S = 5.0
 MOST_LATE_MS = 500.0
@@ -129,27 +131,32 @@ def step(stack: EmbeddedStack, url: str, sessions: int, seconds: float) -> Mappi
     """So many sessions for a while: what arrived, how late, and cores by process."""
     run = f"{sessions}-{os.getpid()}"
     until_s = time.time() + SETTLE_S + seconds + DRAIN_S
-    with ProcessPoolExecutor(WORKERS + 2, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(WORKERS + HEARERS + 1, get_context("spawn")) as pool:
         seeing: list[Future[Part]] = [
             pool.submit(consume, url, f"bench-see-{sessions}", observes=True, until_s=until_s) for _ in range(WORKERS)
         ]
-        hearing = pool.submit(consume, url, f"bench-hear-{sessions}", observes=False, until_s=until_s)
+        hearing: list[Future[Part]] = [
+            pool.submit(consume, url, f"bench-hear-{sessions}", observes=False, until_s=until_s) for _ in range(HEARERS)
+        ]
         time.sleep(SETTLE_S)
         before = stack.usage()["nats"].core_seconds
         sent = pool.submit(publish, url, run, sessions, seconds).result(timeout=seconds * 10 + 60)
-        seen, heard = [part.result(timeout=120) for part in seeing], hearing.result(timeout=120)
+        seen, heard = [part.result(timeout=120) for part in seeing], [part.result(timeout=120) for part in hearing]
         nats_s = stack.usage()["nats"].core_seconds - before
-    late = [ms for part in (*seen, heard) for ms in part.late_ms]
-    saw, pictures = sum(part.events for part in seen), sum(number // sessions % 2 == 0 for number in range(sent.events))
+    late = [ms for part in (*seen, *heard) for ms in part.late_ms]
+    arrived, pictures = (
+        sum(part.events for part in (*seen, *heard)),
+        sum(number // sessions % 2 == 0 for number in range(sent.events)),
+    )
     return {
         "asked": sessions * EVENTS_A_SECOND,
         "reached": sent.events * EVENTS_A_SECOND / SEGMENTS_A_SECOND / sent.seconds,
-        "missing": sent.events + pictures - saw - heard.events,
+        "missing": sent.events + pictures - arrived,
         "p99": p99(late),
         "p50": sorted(late)[len(late) // 2] if late else 0.0,
         "nats": nats_s / sent.seconds,
         "publisher": sent.core_s / sent.seconds,
-        "workers": (sum(part.core_s for part in seen) + heard.core_s) / sent.seconds,
+        "workers": sum(part.core_s for part in (*seen, *heard)) / sent.seconds,
     }
 
 

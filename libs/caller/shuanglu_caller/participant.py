@@ -91,7 +91,8 @@ class Participant:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         connections: list[Connection] = [one.view for one in self._watched.values()]
         connections += [self.publication] if self.publication else []
-        await asyncio.gather(*(connection.close() for connection in connections))
+        # aiortc ends with CancelledError where an earlier end of the same connection was broken off.
+        await asyncio.gather(*(connection.close() for connection in connections), return_exceptions=True)
         await self._http.aclose()
         await self.desk.__aexit__(None, None, None)
 
