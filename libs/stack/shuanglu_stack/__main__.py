@@ -1,6 +1,7 @@
 """`python -m shuanglu_stack up` runs everything until Ctrl-C; `… demo` does the main job once and exits."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -115,4 +116,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # An interrupt that met code made from a string, as imports of dataclasses do, would end Python by SIGINT all the same.
+    os._exit(code)
