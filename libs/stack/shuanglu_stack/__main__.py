@@ -119,5 +119,5 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # An interrupt that met code made from a string, as imports of dataclasses do, would end Python by SIGINT all the same.
+    # An interrupt that met code made from a string, as imports of dataclasses do, would end Python by SIGINT.
     os._exit(code)
