@@ -70,6 +70,7 @@ class EmbeddedStack:
         self._supervisor = Supervisor(self._announcer.say, options.restart_pauses_s)
         self._infrastructure: dict[str, ManagedProcess] = {}
         self._services: dict[str, ManagedProcess] = {}
+        self._media_probes: dict[str, Probe] = {}
         self._specs = tuple(spec for spec in SERVICES if spec.name in options.services)
         self._keys: DevelopmentKeys | None = None
         self._lock: IO[str] | None = None
@@ -167,7 +168,7 @@ class EmbeddedStack:
         return self._process(name).stop()
 
     def start_service(self, name: str) -> None:
-        """Start it again and wait until it is ready."""
+        """Start a service or a media server again and wait until it is ready."""
         process = self._process(name)
         process.start()
         self._await(process, self._service_probe(name), SERVICE_TIMEOUT_S)
@@ -230,13 +231,14 @@ class EmbeddedStack:
         if self._media is None:
             return []
         commands = media_commands(self._media, self.data_dir, self.logs_dir, self.root, self.keys)
+        self._media_probes = {each.command.name: port_open(each.port, each.host) for each in commands}
         for each in commands:
             self._run(each.command, self._infrastructure)
         return [lambda each=each: self._media_ready(each) for each in commands]  # type: ignore[misc]
 
     def _media_ready(self, started: MediaCommand) -> None:
         process = self._infrastructure[started.command.name]
-        seconds = self._await(process, port_open(started.port, started.host), INFRASTRUCTURE_TIMEOUT_S)
+        seconds = self._await(process, self._media_probes[process.name], INFRASTRUCTURE_TIMEOUT_S)
         self._announcer.ready(process.name, seconds, f"{started.host}:{started.port}")
 
     def _start_infrastructure(self) -> None:
@@ -257,7 +259,9 @@ class EmbeddedStack:
     def _gateway_changes(self) -> dict[str, Any]:
         """What the services are told of traces, the gateway is told too."""
         collector = self.options.env.get("SHUANGLU_OTLP_ENDPOINT")
-        return {**({"otlp_endpoint": collector} if collector else {}), **self.options.gateway}
+        ratio = self.options.env.get("SHUANGLU_TRACE_SAMPLE_RATIO")
+        told = {"otlp_endpoint": collector, "trace_sample_ratio": ratio}
+        return {**{name: value for name, value in told.items() if value}, **self.options.gateway}
 
     def _bus_ready(self) -> None:
         port = self.ports["nats"]
@@ -332,6 +336,8 @@ class EmbeddedStack:
         self._announcer.ready(name, seconds, self.ops_url(name))
 
     def _service_probe(self, name: str) -> Probe:
+        if name in self._media_probes:
+            return self._media_probes[name]
         return http_ok(self.ports[f"{name}-ops"], "/healthz" if name in self.options.unready else "/readyz")
 
     def _run(self, command: Command, group: dict[str, ManagedProcess]) -> None:

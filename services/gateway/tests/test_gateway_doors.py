@@ -52,6 +52,16 @@ def get_session(gateway: Any, session_id: str = SESSION, **claims: Any) -> Any:
         return stub.GetSession(request, metadata=list(gateway.headers(**claims).items()), timeout=10)
 
 
+def get_sessions(gateway: Any, times: int, **claims: Any) -> None:
+    """The same call again and again over one channel."""
+    with gateway.channel() as channel:
+        stub = session_service_pb2_grpc.SessionServiceStub(channel)
+        request = session_service_pb2.GetSessionRequest(session_id=SESSION)
+        metadata = list(gateway.headers(**claims).items())
+        for _ in range(times):
+            stub.GetSession(request, metadata=metadata, timeout=10)
+
+
 def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     """Status and reason of a refused gRPC call."""
     with pytest.raises(grpc.RpcError) as caught:
@@ -361,7 +371,8 @@ def test_one_subject_is_limited_and_another_is_not(gateway: Any) -> None:
         answers = (client.get("/v1/sessions/a") for _ in range(450))
         last = next(answer for answer in answers if not answer.is_success)
     assert error(last) == (429, 8, "TOO_MANY_REQUESTS")
-    assert refused(lambda: get_session(gateway, sub="greedy")) == (
+    # It may also be filled up between the doors.
+    assert refused(lambda: get_sessions(gateway, 450, sub="greedy")) == (
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         "TOO_MANY_REQUESTS",
     )

@@ -3,11 +3,9 @@
 import os
 import re
 import signal
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +22,21 @@ from shuanglu_stack.usage import children_of
 WRONG = "whisper-base/model.bin"
 SPEECH_CHECKS = {"must_say", "must_not_say", "answer"}
 HANGS_AFTER_S = 4
-# A child that looks at its first picture takes more than this on top.
-WORK_BYTES = 4 << 20
+# Read by every Python of face-check: while the file is there, a child dies of each call, whatever the call.
+CRASH_SITE = """
+import os, signal
+from pathlib import Path
+from shuanglu_common.cell import child
+
+answer = child.Server.answer
+
+def dying(self, function, *parameters):
+    if self.functions and Path({crash!r}).exists():
+        os.kill(os.getpid(), signal.SIGSEGV)
+    answer(self, function, *parameters)
+
+child.Server.answer = dying
+"""
 SERVICE_ENV = {
     "face-check": {"SHUANGLU_FACE_CHECK_TIMEOUT_S": str(HANGS_AFTER_S), "SHUANGLU_MODELS_RETRY_S": "0.5"},
     "asr": {"SHUANGLU_MODELS_RETRY_S": "0.5"},
@@ -46,6 +57,7 @@ class Wrong:
     client: Client
     shapes: Shapes
     model: Path
+    crash: Path
 
     def report(self, order_no: str) -> Report:
         recording = self.shapes.numbered("pair", order_no)
@@ -84,11 +96,19 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[
         (models / "whisper-base" / path.name).symlink_to(path)
     (models / WRONG).unlink()
     (models / WRONG).write_bytes(b"other weights")
+    site = folder / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(CRASH_SITE.format(crash=str(folder / "crash")))
+    face_check = {**SERVICE_ENV["face-check"], "PYTHONPATH": str(site)}
     options = StackOptions(
-        data_dir=folder / "stack", root=ROOT, models_dir=models, unready=("asr",), service_env=SERVICE_ENV
+        data_dir=folder / "stack",
+        root=ROOT,
+        models_dir=models,
+        unready=("asr",),
+        service_env={**SERVICE_ENV, "face-check": face_check},
     )
     with EmbeddedStack(options) as stack, client_of(stack) as client:
-        yield Wrong(stack, client, shapes, models / WRONG)
+        yield Wrong(stack, client, shapes, models / WRONG, folder / "crash")
 
 
 def outcomes(report: Report, checks: set[str]) -> set[int]:
@@ -125,61 +145,14 @@ def test_a_hanging_inference_is_ended_and_done_again(wrong: Wrong) -> None:
 def test_an_inference_that_crashes_every_time_is_unsure_and_the_next_recording_is_examined(wrong: Wrong) -> None:
     wrong.put_right()
     crashed = 'shuanglu_face_check_failures_total{reason="INFERENCE_CRASHED"}'
-    loading_bytes = peak_of_a_fresh_child(wrong)
-    with crashing(wrong, loading_bytes + WORK_BYTES, lambda: wrong.counted("face-check", crashed) > 0):
-        report = wrong.report("crashing")
+    wrong.crash.touch()
+    report = wrong.report("crashing")
+    wrong.crash.unlink()
     assert wrong.counted("face-check", crashed) > 0
     assert outcomes(report, {"coverage"}) >= {Outcome.OUTCOME_UNSURE}
     after = wrong.report("after")
     assert outcomes(after, {"coverage"}) == {Outcome.OUTCOME_PASS}
     assert wrong.stack.unready() == []
-
-
-def peak_of_a_fresh_child(wrong: Wrong) -> int:
-    """What a child of face-check takes at most while it loads its models; it has seen nothing yet."""
-    (old,) = wrong.cells("face-check")
-    os.kill(old, signal.SIGKILL)
-    seen = [0]
-
-    def at_rest() -> bool:
-        found = [memory_bytes(cell, "VmHWM") for cell in wrong.cells("face-check") if cell != old]
-        seen.append(sum(found))
-        return seen[-1] > 0 and seen[-5:] == [seen[-1]] * 5
-
-    until(at_rest)
-    return seen[-1]
-
-
-@contextmanager
-def crashing(wrong: Wrong, working_bytes: int, enough: Callable[[], bool]) -> Iterator[None]:
-    """Every child of face-check dies of a segmentation fault as soon as it works, until it is enough."""
-    stop = threading.Event()
-
-    def crash() -> None:
-        while not stop.wait(0.02):
-            for cell in wrong.cells("face-check"):
-                if memory_bytes(cell, "VmRSS") > working_bytes:
-                    os.kill(cell, signal.SIGSEGV)
-                    if enough():
-                        return
-
-    thread = threading.Thread(target=crash)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def memory_bytes(pid: int, key: str) -> int:
-    """A figure of /proc/PID/status; 0 if the process is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = re.search(f"^{key}:\\s+(\\d+) kB$", status, re.MULTILINE)
-    return int(found.group(1)) * 1024 if found else 0
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
