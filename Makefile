@@ -1,7 +1,7 @@
 # One door to everything that a person or CI does here. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup proto run demo test test-fast soak lint fix bench charts images test-images clean
+.PHONY: help setup proto run demo test test-fast soak lint fix bench charts dashboards images test-images clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -47,6 +47,7 @@ lint: setup ## Read-only checks: style, types, layers, contracts, file length
 	@scripts/console.sh check
 	@$(PY) scripts/api_docs.py --check
 	@$(PY) scripts/chart_docs.py --check
+	@$(PY) -m scripts.dashboards --check
 	@$(PY) scripts/capacity.py --check
 
 fix: setup ## Mend style where a tool can
@@ -61,6 +62,9 @@ charts: setup ## Check the Helm charts: lint, every values file, switches in pai
 	@scripts/checkov.sh
 	@$(PY) -m tests.charts.check
 	@$(PYTEST) -q --durations=0 --durations-min=30 tests/charts
+
+dashboards: setup ## Make Grafana's dashboards, alerts and their tests from scripts/dashboards
+	@$(PY) -m scripts.dashboards
 
 images: setup ## Build all container images; IMAGES_ARGS='--only NAME' (scripts/images.py --help)
 	@$(PY) scripts/images.py $(IMAGES_ARGS)

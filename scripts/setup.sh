@@ -14,8 +14,8 @@ readonly STAMP=$VENV/.shuanglu-setup
 readonly BUF_VERSION=1.75.0
 # Tools for tests, checks and code generation; what the packages themselves need stands in their pyproject.toml.
 readonly TOOLS=(
-  boto3-stubs googleapis-common-protos grpcio-tools hypothesis import-linter jsonschema kubernetes-validate mypy mypy-boto3-s3 mypy-protobuf
-  playwright pypdfium2 pytest pytest-asyncio pytest-cov pytest-timeout rapidfuzz ruff schemathesis tuspy types-grpcio types-jsonschema
+  boto3-stubs googleapis-common-protos grafana-foundation-sdk grpcio-tools hypothesis import-linter jsonschema kubernetes-validate mypy mypy-boto3-s3 mypy-protobuf
+  playwright promql-parser pypdfium2 pytest pytest-asyncio pytest-cov pytest-timeout rapidfuzz ruff schemathesis tuspy types-grpcio types-jsonschema
   types-protobuf types-PyYAML
 )
 # What scripts/models.py needs to prepare the models.
@@ -48,6 +48,8 @@ install_debian_packages() {
   command -v janus >/dev/null || missing+=(janus)
   command -v turnserver >/dev/null || missing+=(coturn)
   command -v chromium >/dev/null || missing+=(chromium)
+  # Judge of dashboards, rules and metrics; only tests start it.
+  command -v promtool >/dev/null || missing+=(prometheus)
   local python
   python=$(find_python) || missing+=(python3 python3-venv)
   if [[ -n ${python:-} && ! -x $VENV/bin/python ]] && ! "$python" -c 'import ensurepip' 2>/dev/null; then
