@@ -10,6 +10,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -19,9 +20,10 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from starlette.types import ASGIApp
 
-from shuanglu_common import logs, telemetry
+from shuanglu_common import key_expiry, logs, telemetry
 from shuanglu_common.auth import TokenVerifier, current_principal, mint_internal
 from shuanglu_common.bus.bus import Bus, BusUnavailable
+from shuanglu_common.bus.consumers import CONSUMERS
 from shuanglu_common.bus.dead_letter import Keeper
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.bus.runner import Runner
@@ -34,6 +36,7 @@ from shuanglu_common.errors import DependencyError
 from shuanglu_common.gate import Gate
 from shuanglu_common.grpc_server import start_server
 from shuanglu_common.http_server import Burden, Check, PrincipalMiddleware, ops_app, start_http
+from shuanglu_common.metrics import BUILD_INFO, BUS_DEAD_LETTERS
 from shuanglu_common.s3_store import S3ObjectStore
 from shuanglu_common.sealing import Sealer, read_master_key
 from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, load_settings
@@ -74,6 +77,7 @@ class App(Generic[S]):
         self.http_apps: list[ASGIApp] = []
         self.closers: list[Callable[[], Awaitable[Any]]] = []
         self.verifier = self.read_keys()
+        self.background("key-expiry", lambda stopping: key_expiry.watch(settings, stopping))
 
     def read_keys(self) -> TokenVerifier:
         """Raises WrongSetting if a key file cannot be read."""
@@ -114,6 +118,7 @@ class App(Generic[S]):
         tls = trusting(ca_file) if ca_file is not None else None
         database = Database(url.get_secret_value(), schema, self.clock, self.name, tls)
         self.background("outbox", lambda stopping: database.outbox.relay(database, self.bus, stopping))
+        self.background("database-clock", database.watch_clock)
         self.ready_when("database", database.ping)
         self.on_close(database.close)
         return database
@@ -180,6 +185,8 @@ class App(Generic[S]):
     def keep_dead_letters(self) -> None:
         """Run the keeper of dead letters."""
         keeper = Keeper(self.bus)
+        for consumer in CONSUMERS:
+            BUS_DEAD_LETTERS.labels(consumer.durable)
 
         async def run(stopping: asyncio.Event) -> None:
             while not stopping.is_set():
@@ -327,7 +334,9 @@ async def serve(name: str, settings: ServiceSettings, build: Build, *, needs_bus
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    provider = telemetry.start(name, settings.otlp_endpoint)
+    release = version("shuanglu-common")
+    provider = telemetry.start(name, release, settings.otlp_endpoint, settings.trace_sample_ratio)
+    BUILD_INFO.labels(name, release).set(1)
     client = Client()
     try:
         if needs_bus:

@@ -15,14 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from shuanglu_common.bus.bus import Bus
 from shuanglu_common.bus.events import NewEvent
+from shuanglu_common.bus.tracing import carried
 from shuanglu_common.clock import Clock
 from shuanglu_common.errors import DependencyError
-from shuanglu_common.metrics import OUTBOX_PENDING
-from shuanglu_common.telemetry import inject
+from shuanglu_common.metrics import CLOCK_OFFSET, OUTBOX_PENDING
 
 RELAY_BATCH = 100
 RELAY_POLL_S = 1.0
 QUERY_TIMEOUT_S = 15.0
+CLOCK_EVERY_S = 30.0
 # SQLSTATE (PostgreSQL, appendix A) of what passes by itself: lost connections, no room for memory, disk or connections,
 # an operator or a failover at work, a deadlock, trouble of the machine, a primary that has become a standby.
 PASSING = ("08", "53", "57", "40", "58", "25006")
@@ -72,7 +73,7 @@ class Outbox:
                 event_id=event.event_id,
                 subject=event.subject,
                 message=event.envelope(self.producer, self.clock.now_us()),
-                headers=inject(),
+                headers=carried(),
             )
         )
         self.wake.set()
@@ -169,6 +170,22 @@ class Database:
         async with self.transaction() as connection:
             await connection.execute(text("select 1"))
         return True
+
+    async def clock_offset_s(self) -> float:
+        """How far the database's clock is ahead of ours, to within half of what the answer takes."""
+        async with self.transaction() as connection:
+            asked_us = self.outbox.clock.now_us()
+            theirs_s = (await connection.execute(text("select extract(epoch from clock_timestamp())"))).scalar_one()
+            return float(theirs_s) - (asked_us + self.outbox.clock.now_us()) / 2e6
+
+    async def watch_clock(self, stopping: asyncio.Event) -> None:
+        """Keep the metric of the database's clock."""
+        offset = CLOCK_OFFSET.labels(self.outbox.producer)
+        while not stopping.is_set():
+            with suppress(DependencyError):
+                offset.set(await self.clock_offset_s())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), CLOCK_EVERY_S)
 
     async def close(self) -> None:
         """Close all connections."""

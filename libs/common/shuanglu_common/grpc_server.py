@@ -14,12 +14,13 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from opentelemetry import trace
+from opentelemetry.trace import SpanKind, get_current_span
 
 from shuanglu_common.auth import CURRENT, TokenVerifier, authorise, bearer, current_principal, is_open
+from shuanglu_common.bus.subjects import SESSION_ID
 from shuanglu_common.errors import DOMAIN, DependencyError, InternalError, InvalidInput, ShuangluError, TooMany
 from shuanglu_common.metrics import RPC_SECONDS
-from shuanglu_common.telemetry import extract, tracer
+from shuanglu_common.telemetry import extract, failed, spanning
 
 MAX_MESSAGE_BYTES = 8 << 20
 MAX_RPCS = 512
@@ -191,6 +192,9 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         authorise(method, principal, request)
         CURRENT.set(principal)
         structlog.contextvars.bind_contextvars(tenant=principal.tenant)
+        if session_id := session_of(request):
+            structlog.contextvars.bind_contextvars(session_id=session_id)
+            get_current_span().set_attribute("shuanglu.session_id", session_id)
         return request
 
 
@@ -206,6 +210,12 @@ async def in_time(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[
         if limit.expired():
             raise CallTooSlow("服务超时。The service did not answer in time.") from error
         raise
+
+
+def session_of(request: Message) -> str:
+    """The session that a request names; empty if it names none, or something that is no id."""
+    session_id = getattr(request, "session_id", "")
+    return session_id if isinstance(session_id, str) and SESSION_ID.fullmatch(session_id) else ""
 
 
 def request_of(data: bytes, read: Reader) -> Any:
@@ -249,12 +259,16 @@ def watched(method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Iterato
     headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     outcome: list[ShuangluError] = []
     started = time.monotonic()
-    with tracer().start_as_current_span(method.strip("/"), extract(headers), trace.SpanKind.SERVER) as span:
+    service, _, name = method.strip("/").partition("/")
+    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+    with spanning(method.strip("/"), extract(headers), SpanKind.SERVER, attributes) as span:
         try:
             yield outcome
         finally:
             code = outcome[0].status.name if outcome else "OK"
             span.set_attribute("rpc.grpc.status_code", outcome[0].status.value[0] if outcome else 0)
+            if outcome and outcome[0].fault_is_ours:
+                failed(span, outcome[0].reason)
             RPC_SECONDS.labels(method, code).observe(time.monotonic() - started)
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import structlog
 import uvicorn
+from opentelemetry.trace import SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shuanglu_common.auth import CURRENT, TokenVerifier, authorise_http, bearer
 from shuanglu_common.errors import DOMAIN, ShuangluError
-from shuanglu_common.telemetry import extract, tracer
+from shuanglu_common.telemetry import extract, spanning
 
 Check = Callable[[], Awaitable[bool]]
 # Whether more work waits than is usual.
@@ -63,7 +64,8 @@ class PrincipalMiddleware:
         except ShuangluError as error:
             await error_response(error)(scope, receive, send)
             return
-        with tracer().start_as_current_span(f"http {scope['method']}", extract(headers)):
+        attributes = {"http.request.method": str(scope["method"])}
+        with spanning(f"http {scope['method']}", extract(headers), SpanKind.SERVER, attributes):
             await self.app(scope, receive, send)
 
     def is_public(self, scope: Scope) -> bool:

@@ -13,6 +13,7 @@ def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
+        event["span_id"] = f"{context.span_id:016x}"
     return event
 
 

@@ -71,7 +71,18 @@ class ServiceSettings(BaseSettings):
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )
+    metrics_tenants: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description='Tenants that have series of their own, JSON: ["bank-a", …]; all others count as `other`.',
+    )
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP collector for traces; empty switches export off.")
+    trace_sample_ratio: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here that are kept; a caller's decision is followed.",
+    )
     stop_timeout_s: float = Field(
         default=20, gt=0, le=600, description="Seconds that work in hand may take to end after SIGTERM."
     )

@@ -7,6 +7,7 @@ from shuanglu_asr.handlers import Asr
 from shuanglu_asr.settings import AsrSettings
 from shuanglu_common.app import App, run_service
 from shuanglu_common.bus.subscription import Subscription
+from shuanglu_common.worker_metrics import observed
 
 NAME = "asr"
 
@@ -26,6 +27,7 @@ async def build(app: App[AsrSettings]) -> None:
                 handlers={TrackStored: handlers.track_stored},
                 in_hand=settings.asr_tracks_in_hand,
                 lanes=(lane,),
+                followed=observed(f"{NAME}-tracks", lane, app.clock),
             ),
             gate=models.gate,
         )
@@ -35,6 +37,7 @@ async def build(app: App[AsrSettings]) -> None:
                 handlers={WindowFound: handlers.window_found},
                 in_hand=settings.asr_windows_in_hand,
                 lanes=(lane,),
+                followed=observed(f"{NAME}-windows", lane, app.clock),
             ),
             gate=models.gate,
         )

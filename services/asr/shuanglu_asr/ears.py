@@ -17,6 +17,7 @@ from shuanglu_common.cell.process import CellSpec
 from shuanglu_common.cmaf import SegmentUnreadable
 from shuanglu_common.errors import ShuangluError
 from shuanglu_common.model_files import ModelUnusable
+from shuanglu_common.model_metrics import MODEL_MEASURES
 
 MIB = 1 << 20
 # Segments of a track that are listened to in one step. Between two steps a window of another track has its turn, so
@@ -72,7 +73,7 @@ def ears_spec(settings: AsrSettings) -> CellSpec:
         limits=CellLimits(memory_bytes=settings.asr_memory_mib * MIB if bounded else 0),
         timeout_s=settings.asr_timeout_s,
         errors=(ModelUnusable, SegmentUnreadable, SoundUnreadable, RecognitionFailed),
-        counters=(DOUBTS,),
+        counters=(DOUBTS, *MODEL_MEASURES),
     )
 
 

@@ -12,8 +12,9 @@ from shuanglu_asr.domain.turns import Turn
 from shuanglu_asr.listener import Listener
 from shuanglu_asr.metrics import DOUBTS
 from shuanglu_asr.worker import Worker, open_worker
+from shuanglu_common.model_metrics import MODEL_MEASURES
 
-COUNTERS = (DOUBTS,)
+COUNTERS = (DOUBTS, *MODEL_MEASURES)
 # Tracks that are listened to at a time; more than a worker ever has in hand, so only forgotten ones are dropped.
 MOST_LISTENERS = 64
 

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
+from shuanglu_common.model_metrics import show_models
+
 SOUND_SECONDS = Counter("shuanglu_asr_sound_seconds_total", "Sound that went through a step.", ["step"])
 WORK_SECONDS = Counter("shuanglu_asr_work_seconds_total", "Time that a step took.", ["step"])
 REAL_TIME_FACTOR = Histogram(
@@ -15,6 +17,17 @@ WINDOWS = Counter("shuanglu_asr_windows_total", "Windows that were recognised or
 UTTERANCES = Counter("shuanglu_asr_utterances_total", "Turns that were recognised.", ["outcome"])
 DOUBTS = Counter("shuanglu_asr_doubts_total", "Readings that were not believed.", ["reason"])
 FAILURES = Counter("shuanglu_asr_failures_total", "Work that could not be done.", ["reason"])
+MODELS = ("silero", "whisper_encoder", "whisper_decoder")
+
+for _step in ("listen", "recognise"):
+    SOUND_SECONDS.labels(_step)
+    WORK_SECONDS.labels(_step)
+    REAL_TIME_FACTOR.labels(_step)
+for _outcome in ("recognised", "failed"):
+    WINDOWS.labels(_outcome)
+for _outcome in ("text", "unintelligible"):
+    UTTERANCES.labels(_outcome)
+show_models(*MODELS)
 
 
 def tell_step(step: str, sound_s: float, work_s: float) -> None:

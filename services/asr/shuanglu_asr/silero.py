@@ -1,12 +1,14 @@
 """Silero VAD v6 (MIT) through ONNX Runtime: the probability that somebody speaks, for each 32 ms."""
 
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import onnxruntime
 
 from shuanglu_asr.av_sound import Samples
 from shuanglu_common.model_files import ModelUnusable
+from shuanglu_common.model_metrics import tell_model
 
 FRAME = 512
 # The model sees the end of the frame before, too.
@@ -62,5 +64,7 @@ class Ear:
         before = np.concatenate((self.context[None], frames[:-1, -CONTEXT:]))
         self.context = frames[-1, -CONTEXT:].copy()
         inputs = {"input": np.concatenate((before, frames), axis=1), "h": self.hidden, "c": self.cell}
+        started = perf_counter()
         output, self.hidden, self.cell = self.session.run(None, inputs)
+        tell_model("silero", perf_counter() - started, len(frames))
         return [float(value) for value in np.asarray(output).reshape(-1)]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import ctranslate2
@@ -14,6 +15,7 @@ from shuanglu_asr.errors import RecognitionFailed
 from shuanglu_asr.mel import FRAME_MS, HOP, LogMel
 from shuanglu_asr.whisper_tokens import WhisperTokens
 from shuanglu_common.model_files import ModelUnusable
+from shuanglu_common.model_metrics import tell_model
 
 BEAM = 5
 # Turns that are read together. Each needs 24 MB while it is read; more than four save nothing.
@@ -40,10 +42,12 @@ class Whisper:
     def hear(self, sound: Samples, context_ms: int) -> "WhisperHearing":
         """See Recogniser."""
         features = self.mel(sound, context_ms // FRAME_MS)
+        started = perf_counter()
         try:
             encoded = self.model.encode(ctranslate2.StorageView.from_array(features[None]))
         except (RuntimeError, ValueError) as error:
             raise RecognitionFailed(f"the encoder refused a sound: {type(error).__name__}") from error
+        tell_model("whisper_encoder", perf_counter() - started)
         return WhisperHearing(self, encoded, min(len(sound) // HOP, features.shape[1]))
 
     def read(
@@ -54,6 +58,7 @@ class Whisper:
         made: dict[int, Decoding] = {}
         for numbers in self.batches(hearings):
             encoded = joined([hearings[number].encoded for number in numbers])
+            started = perf_counter()
             try:
                 results = self.model.generate(
                     encoded,
@@ -67,6 +72,7 @@ class Whisper:
                 )
             except (RuntimeError, ValueError) as error:
                 raise RecognitionFailed(f"the decoder refused a sound: {type(error).__name__}") from error
+            tell_model("whisper_decoder", perf_counter() - started, len(numbers))
             made.update(zip(numbers, map(self.decoding, results), strict=True))
         return [made[number] for number in range(len(hearings))]
 

@@ -36,6 +36,7 @@ class FakeApp:
 
     def __init__(self, models_dir: Path) -> None:
         self.settings = AsrSettings(models_dir=models_dir, models_retry_s=0.1)
+        self.clock = SystemClock()
         self.checks: dict[str, Any] = {}
         self.consumed: list[tuple[Subscription, Gate]] = []
         self.backgrounds: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from shuanglu_common.cell.models import LoadedModel, ModelCell
 from shuanglu_common.cell.process import CellSpec
 from shuanglu_common.cmaf import SegmentUnreadable
 from shuanglu_common.model_files import ModelUnusable
+from shuanglu_common.model_metrics import MODEL_MEASURES
 from shuanglu_face_check.domain.embedding import Embedding
 from shuanglu_face_check.domain.examiner import Templates
 from shuanglu_face_check.domain.faces import SeenFrame
@@ -33,7 +34,7 @@ def eyes_spec(settings: FaceCheckSettings) -> CellSpec:
         limits=CellLimits(memory_bytes=settings.face_check_memory_mib * MIB if bounded else 0),
         timeout_s=settings.face_check_timeout_s,
         errors=(ModelUnusable, SegmentUnreadable, PhotoUnreadable),
-        counters=(INFERENCE_SECONDS,),
+        counters=(INFERENCE_SECONDS, *MODEL_MEASURES),
     )
 
 

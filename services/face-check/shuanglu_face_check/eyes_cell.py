@@ -6,11 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from shuanglu_common.model_metrics import MODEL_MEASURES
 from shuanglu_face_check.domain.examiner import Templates
 from shuanglu_face_check.metrics import INFERENCE_SECONDS
 from shuanglu_face_check.worker import Worker, open_worker
 
-COUNTERS = (INFERENCE_SECONDS,)
+COUNTERS = (INFERENCE_SECONDS, *MODEL_MEASURES)
 
 
 def open_cell(arguments: Mapping[str, Any]) -> tuple[Mapping[str, Callable[..., Any]], Any]:

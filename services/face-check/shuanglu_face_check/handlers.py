@@ -1,5 +1,6 @@
 """Bus in, bus out: SegmentStored becomes FacesObserved."""
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -16,7 +17,15 @@ from shuanglu_common.store import ObjectMissing
 from shuanglu_face_check.domain.examiner import Templates
 from shuanglu_face_check.domain.faces import SeenFace, SeenFrame
 from shuanglu_face_check.domain.grid import grid_points
-from shuanglu_face_check.metrics import COMPARISONS, EXAMINE_SECONDS, FACES, FAILURES, FRAMES, SEGMENTS
+from shuanglu_face_check.metrics import (
+    COMPARISONS,
+    EXAMINE_SECONDS,
+    FACES,
+    FAILURES,
+    FRAMES,
+    REAL_TIME_FACTOR,
+    SEGMENTS,
+)
 from shuanglu_face_check.segments import SegmentReader
 from shuanglu_face_check.templates import TemplateKeeper
 
@@ -86,8 +95,12 @@ class FaceCheck:
         if not points:
             return ()
         templates = await self.templates_for(event)
-        with EXAMINE_SECONDS.time():
-            return await self.eyes.examine(data, points, templates)
+        started = time.perf_counter()
+        frames = await self.eyes.examine(data, points, templates)
+        took_s = time.perf_counter() - started
+        EXAMINE_SECONDS.observe(took_s)
+        REAL_TIME_FACTOR.observe(took_s * 1000 / max(segment.end_ms - segment.start_ms, 1))
+        return frames
 
     async def templates_for(self, event: Event[SegmentStored]) -> Templates:
         """What the faces of this track are compared with.

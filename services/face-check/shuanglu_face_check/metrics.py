@@ -1,6 +1,8 @@
 """Metrics of face-check."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
+
+from shuanglu_common.model_metrics import show_models, tell_model
 
 SEGMENTS = Counter("shuanglu_face_check_segments_total", "Segments that were examined.")
 FRAMES = Counter("shuanglu_face_check_frames_total", "Frames that were examined.")
@@ -14,3 +16,25 @@ EXAMINE_SECONDS = Histogram(
     "Time to decode and examine a segment.",
     buckets=(0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10, 30),
 )
+REAL_TIME_FACTOR = Histogram(
+    "shuanglu_face_check_real_time_factor_ratio",
+    "Time to examine a segment through its length.",
+    buckets=(0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1, 2, 5),
+)
+STORED_FACES = Gauge(
+    "shuanglu_face_check_stored_faces", "Face templates in the store that have not expired, of all workers."
+)
+MODELS = ("yunet", "sface")
+
+for _template in ("id_photo", "reference"):
+    COMPARISONS.labels(_template)
+    TEMPLATES.labels(_template)
+for _model in MODELS:
+    INFERENCE_SECONDS.labels(_model)
+show_models(*MODELS)
+
+
+def tell_call(model: str, seconds: float) -> None:
+    """A model has looked at one picture."""
+    INFERENCE_SECONDS.labels(model).inc(seconds)
+    tell_model(model, seconds)

@@ -10,7 +10,7 @@ from PIL import Image
 from shuanglu_face_check.domain.embedding import Embedding
 from shuanglu_face_check.domain.faces import FoundFace
 from shuanglu_face_check.domain.geometry import Point
-from shuanglu_face_check.metrics import INFERENCE_SECONDS
+from shuanglu_face_check.metrics import tell_call
 from shuanglu_face_check.onnx_session import open_session
 from shuanglu_face_check.pixels import Array, PixelFormat, PixelPicture
 
@@ -32,7 +32,7 @@ class SFace:
         tensor = pixels.astype(np.float32).transpose(2, 0, 1)[None]
         started = perf_counter()
         (output,) = self.session.run(None, {"data": tensor})
-        INFERENCE_SECONDS.labels("sface").inc(perf_counter() - started)
+        tell_call("sface", perf_counter() - started)
         return tuple(float(value) for value in output[0])
 
 

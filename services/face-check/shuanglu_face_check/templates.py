@@ -6,6 +6,7 @@ is never in an event, a log or a metric. If it has expired it is made anew from 
 
 import json
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +33,7 @@ MEMORY_ENTRIES = 512
 
 log = structlog.get_logger()
 Key = tuple[str, str, str]
+Note = Callable[[str, str, str], Awaitable[None]]
 
 
 class TemplateMaker(Protocol):
@@ -74,14 +76,21 @@ class TemplateKeeper:
     """Gives the templates of a session, making them once."""
 
     def __init__(
-        self, sealed: SealedStore, segments: SegmentReader, maker: TemplateMaker, clock: Clock, ttl_s: int
+        self,
+        sealed: SealedStore,
+        segments: SegmentReader,
+        maker: TemplateMaker,
+        clock: Clock,
+        ttl_s: int,
+        note: Note | None = None,
     ) -> None:
-        """`ttl_s`: how long a stored template lives."""
+        """`ttl_s`: how long a stored template lives. `note` is told of each before it is stored."""
         self.sealed = sealed
         self.segments = segments
         self.maker = maker
         self.clock = clock
         self.ttl_s = ttl_s
+        self.note = note
         self.memory: OrderedDict[Key, tuple[int, Template]] = OrderedDict()
 
     async def id_photo(self, tenant: str, session_id: str, photo: ObjectRef) -> Embedding | None:
@@ -158,6 +167,8 @@ class TemplateKeeper:
         """Seal and store a template that holds a face; remember it either way."""
         if template.embedding is not None:
             expires_at_us = self.clock.now_us() + self.ttl_s * US
+            if self.note:
+                await self.note(*key)
             await self.sealed.put(*key, template.to_bytes(), expires_at_us=expires_at_us)
             TEMPLATES.labels("id_photo" if key[2] == ID_PHOTO else "reference").inc()
         self.remember(key, template)

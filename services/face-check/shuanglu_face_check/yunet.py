@@ -8,7 +8,7 @@ import numpy as np
 
 from shuanglu_face_check.domain.faces import FoundFace
 from shuanglu_face_check.domain.geometry import Box, Point
-from shuanglu_face_check.metrics import INFERENCE_SECONDS
+from shuanglu_face_check.metrics import tell_call
 from shuanglu_face_check.onnx_session import Tensor, open_session
 from shuanglu_face_check.pixels import Array, PixelFormat, PixelPicture, fitted
 
@@ -34,7 +34,7 @@ class YuNet:
         pixels = picture.at(width, height, PixelFormat.BGR)
         started = perf_counter()
         outputs = self.session.run(self.outputs, {"input": padded(pixels)})
-        INFERENCE_SECONDS.labels("yunet").inc(perf_counter() - started)
+        tell_call("yunet", perf_counter() - started)
         named: dict[str, Tensor] = {name: output[0] for name, output in zip(self.outputs, outputs, strict=True)}
         rows = candidates(named, -(-width // STRIDES[-1]) * STRIDES[-1], self.min_score)
         return [found_face(row, picture.width / width, picture.height / height) for row in distinct(rows)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from face_check_media import MODELS
+from nats.aio.client import Client
 
 from shuanglu.media.v1.media_events_pb2 import SegmentStored
 from shuanglu_common.bus.subscription import Subscription
@@ -24,6 +25,7 @@ class FakeApp:
     def __init__(self, models_dir: Path) -> None:
         self.settings = FaceCheckSettings(models_dir=models_dir, models_retry_s=0.1)
         self.clock = SystemClock()
+        self.nats = Client()
         self.checks: dict[str, Any] = {}
         self.consumed: list[tuple[Subscription, Gate]] = []
         self.backgrounds: dict[str, Any] = {}

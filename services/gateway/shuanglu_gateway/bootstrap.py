@@ -31,14 +31,26 @@ def manager(**fields: object) -> Config:
     }
 
 
+def sampler(name: str, config: str, **fields: object) -> Config:
+    """What decides whether a trace is kept."""
+    return {
+        "name": f"envoy.tracers.opentelemetry.samplers.{name}",
+        "typed_config": typed(f"tracers.opentelemetry.samplers.v3.{config}", **fields),
+    }
+
+
 def tracing(settings: GatewaySettings) -> Config:
     """Spans to a collector; the caller's trace context is continued."""
     base, _, path = settings.otlp_endpoint.removeprefix("http://").partition("/")
     uri = f"http://{base}/{path or 'v1/traces'}"
+    ratio = {"numerator": round(settings.trace_sample_ratio * 1_000_000), "denominator": "MILLION"}
+    begun_here = sampler("trace_id_ratio_based", "TraceIdRatioBasedSamplerConfig", sampling_percentage=ratio)
     provider = {
         "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
         "http_service": {"http_uri": {"uri": uri, "cluster": COLLECTOR, "timeout": "1s"}},
         "service_name": "gateway",
+        # A caller that decided for itself is followed.
+        "sampler": sampler("parent_based", "ParentBasedSamplerConfig", wrapped_sampler=begun_here),
     }
     typed_provider: Config = {"name": "envoy.tracers.opentelemetry", "typed_config": provider}
     # A span says which call it was by its operation; of the path that came only the slash.

@@ -149,3 +149,10 @@ class GatewaySettings(BaseSettings):
         validation_alias=shared("otlp_endpoint"),
         description="OTLP/HTTP collector, http://host:port[/v1/traces]; empty: trace context is passed on, no spans.",
     )
+    trace_sample_ratio: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        validation_alias=shared("trace_sample_ratio"),
+        description="Share of the traces that begin here that are kept; a caller's decision is followed.",
+    )

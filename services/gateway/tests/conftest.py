@@ -425,5 +425,5 @@ def traced_gateway(
     run_gateway: Callable[..., AbstractContextManager[Gateway]], backends: Backends
 ) -> Iterator[Gateway]:
     """One that sends its spans to a collector."""
-    with run_gateway(otlp_endpoint=f"http://{backends.web}") as running_gateway:
+    with run_gateway(otlp_endpoint=f"http://{backends.web}", trace_sample_ratio=1) as running_gateway:
         yield running_gateway

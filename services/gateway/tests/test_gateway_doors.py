@@ -128,6 +128,15 @@ def test_with_a_collector_a_trace_begins_or_goes_on(traced_gateway: Any) -> None
     assert client.headers["authorization"].encode() not in sent
 
 
+def test_of_traces_that_begin_here_a_share_is_kept_and_a_caller_is_followed(run_gateway: Any, backends: Any) -> None:
+    parent = "00-6bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with run_gateway(otlp_endpoint=f"http://{backends.web}", trace_sample_ratio=0) as kept, kept.client() as client:
+        client.get(f"/v1/sessions/{SESSION}")
+        assert kept.seen.grpc_metadata[-1]["traceparent"].endswith("-00")
+        client.get(f"/v1/sessions/{SESSION}", headers={"traceparent": parent})
+        assert kept.seen.grpc_metadata[-1]["traceparent"].endswith("-01")
+
+
 def wait_for_spans(gateway: Any, wanted: bytes, call: Callable[[], object]) -> bytes:
     """What the collector got, after calls that leave a span. Envoy gives one up that is not taken within a second."""
     deadline = time.monotonic() + 20

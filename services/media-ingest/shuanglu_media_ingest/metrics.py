@@ -44,3 +44,14 @@ SPOOL_FREE_BYTES = Gauge("shuanglu_media_ingest_spool_free_bytes", "Bytes free o
 UPLOADS_REFUSED = Counter(
     "shuanglu_media_ingest_uploads_refused_total", "Uploads refused for want of room.", ["reason"]
 )  # disk, quota, count
+
+for _outcome in ("stored", "refused", "cancelled", "gave_up"):
+    IMPORTS.labels(_outcome)
+for _medium in ("video", "audio"):
+    for _counter in (SEGMENTS, RECORDED_SECONDS, DERIVED_TRACKS):
+        _counter.labels(_medium)
+for _size in ("small", "large"):
+    WAITING.labels(_size)
+    OLDEST_SECONDS.labels(_size)
+for _reason in ("disk", "quota", "count"):
+    UPLOADS_REFUSED.labels(_reason)

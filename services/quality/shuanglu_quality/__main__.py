@@ -10,7 +10,8 @@ from shuanglu_common.bus.subjects import PARTITIONS
 from shuanglu_common.clock import SteadyClock
 from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
 from shuanglu_common.ids import new_id
-from shuanglu_quality import lease, nats_folds
+from shuanglu_common.tenant_label import TenantLabel
+from shuanglu_quality import bus_watch, lease, nats_folds
 from shuanglu_quality.doctor import QualityDoctor
 from shuanglu_quality.folds import Folds, Patience
 from shuanglu_quality.handlers import durable, partition_subscription, watch_deadlines
@@ -41,7 +42,7 @@ async def build(app: App[QualitySettings]) -> None:
     await store.index_all()
     steady = SteadyClock()
     patience = Patience(settings.inspection_deadline_base_s, settings.inspection_deadline_factor)
-    judge = Judge(shelf, sealed)
+    judge = Judge(shelf, sealed, TenantLabel(settings.metrics_tenants))
     backlog = NatsBacklog(jetstream, [durable(partition) for partition in range(PARTITIONS)])
     workers = NatsWorkers(jetstream, steady, settings.inspection_deadline_base_s)
     folds = Folds(store, backlog, workers, judge, app.bus.publish, steady, patience, settings.folds_in_memory)
@@ -50,7 +51,7 @@ async def build(app: App[QualitySettings]) -> None:
     leases = lease.Leases(jetstream, owned, new_id(app.clock.now_us()), PARTITIONS)
     app.background("leases", leases.live)
     for partition in range(PARTITIONS):
-        runner = Runner(app.bus, partition_subscription(partition, folds), settings.stop_timeout_s)
+        runner = Runner(app.bus, partition_subscription(partition, folds, app.clock), settings.stop_timeout_s)
         app.strained_when(durable(partition), runner)
 
         async def fold(stopping: asyncio.Event, partition: int = partition, runner: Runner = runner) -> None:
@@ -68,6 +69,7 @@ async def build(app: App[QualitySettings]) -> None:
 
     app.background("deadlines", deadlines)
     app.keep_dead_letters()
+    app.background("bus-watch", lambda stopping: bus_watch.watch(jetstream, stopping))
 
 
 def main() -> None:

@@ -21,7 +21,16 @@ from shuanglu_common.clock import Clock
 from shuanglu_common.errors import ShuangluError
 from shuanglu_quality.errors import FoldConflict
 from shuanglu_quality.fold import SessionFold
-from shuanglu_quality.metrics import CONFLICTS, EVENTS, LATE, OPEN_FOLDS, OVERDUE, STUCK, WAITING
+from shuanglu_quality.metrics import (
+    CONFLICTS,
+    EVENTS,
+    LATE,
+    OPEN_FOLDS,
+    OVERDUE,
+    STUCK,
+    WAITING,
+    tell_finding_delay,
+)
 
 log = structlog.get_logger()
 
@@ -260,6 +269,7 @@ class Folds:
             return
         if not fold.announced:
             await self._publish(NewEvent(session[0], session[1], fold.verdict, key="preliminary"))
+            tell_finding_delay(fold.last_observation_at_us, self._clock.now_us())
             fold.announced = True
             await self._save(session, stored)
         await self._store.close(*session)

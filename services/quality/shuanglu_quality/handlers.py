@@ -7,14 +7,18 @@ from contextlib import suppress
 import structlog
 from google.protobuf.message import Message
 
+from shuanglu.observation.v1.observations_pb2 import FacesObserved, SpeechFound, SpeechTranscribed
 from shuanglu_common.bus.events import Event, NewEvent
 from shuanglu_common.bus.subjects import Stream
 from shuanglu_common.bus.subscription import BatchSubscription
+from shuanglu_common.clock import Clock
 from shuanglu_common.errors import ShuangluError
 from shuanglu_quality.folds import Folds
+from shuanglu_quality.metrics import tell_finding_delay
 
 log = structlog.get_logger()
 
+OBSERVED = (FacesObserved, SpeechFound, SpeechTranscribed)
 BATCH = 64
 # The runner's beats keep messages in hand alive, so this is only how soon those of a crashed process come back.
 ACK_WAIT_S = 10.0
@@ -25,11 +29,16 @@ def durable(partition: int) -> str:
     return f"quality-fold-{partition}"
 
 
-def partition_subscription(partition: int, folds: Folds) -> BatchSubscription:
+def partition_subscription(partition: int, folds: Folds, clock: Clock) -> BatchSubscription:
     """What one partition consumes."""
 
     async def handle(events: Sequence[Event[Message]]) -> Sequence[NewEvent]:
         return await folds.take(events)
+
+    def followed(events: Sequence[Event[Message]], news: Sequence[NewEvent]) -> None:
+        if news:
+            newest = (each.occurred_at_us for each in events if isinstance(each.payload, OBSERVED))
+            tell_finding_delay(max(newest, default=0), clock.now_us())
 
     return BatchSubscription(
         durable=durable(partition),
@@ -38,6 +47,7 @@ def partition_subscription(partition: int, folds: Folds) -> BatchSubscription:
         handler=handle,
         batch=BATCH,
         ack_wait_s=ACK_WAIT_S,
+        followed=followed,
     )
 
 

@@ -22,13 +22,14 @@ from shuanglu.observation.v1.observations_pb2 import (
 from shuanglu.quality.v1.fold_pb2 import ObservationArchive
 from shuanglu.quality.v1.quality_events_pb2 import Stage, VerdictReached
 from shuanglu_common.errors import CallerError, DamagedData
+from shuanglu_common.tenant_label import TenantLabel
 from shuanglu_quality import proto_in, proto_out
 from shuanglu_quality.conditions import FindingsCondition
 from shuanglu_quality.domain.inspection import Inspection, inspect
 from shuanglu_quality.domain.observations import Observation, Recording, WindowHeard
 from shuanglu_quality.domain.strategy import Strategy
 from shuanglu_quality.fold import SessionFold
-from shuanglu_quality.metrics import FINDINGS, JUDGE_SECONDS, VERDICTS
+from shuanglu_quality.metrics import FINDINGS, JUDGE_SECONDS, VERDICTS, show_tenants
 
 log = structlog.get_logger()
 
@@ -56,10 +57,12 @@ class Sealed(Protocol):
 class Judge:
     """Makes verdicts. The same fold gives the same result, byte for byte."""
 
-    def __init__(self, strategies: Strategies, sealed: Sealed) -> None:
-        """`sealed` holds transcripts, and takes results and archives."""
+    def __init__(self, strategies: Strategies, sealed: Sealed, tenants: TenantLabel | None = None) -> None:
+        """`sealed` holds transcripts, and takes results and archives. `tenants`: as the metrics name them."""
         self._strategies = strategies
         self._sealed = sealed
+        self._tenants = tenants or TenantLabel()
+        show_tenants(self._tenants)
 
     async def judge(self, fold: SessionFold) -> VerdictReached:
         """The verdict, its result and archive stored. Raises StrategyNotFound and errors of store and database."""
@@ -81,7 +84,7 @@ class Judge:
         ).SerializeToString(deterministic=True)
         packed = await asyncio.to_thread(zstandard.ZstdCompressor(level=10).compress, archive)
         stored = await self._store(fold, "observations/archive", packed)
-        _count(inspection)
+        _count(self._tenants(fold.tenant), inspection)
         return VerdictReached(
             stage=Stage.STAGE_PRELIMINARY,
             verdict=proto_out.outcome(inspection.verdict),
@@ -137,7 +140,7 @@ def _inspect(
     return inspect(strategy, recording, observations, fold.ledger.given_up(), FindingsCondition(strategy.verdict))
 
 
-def _count(inspection: Inspection) -> None:
-    VERDICTS.labels(inspection.verdict.value).inc()
+def _count(tenant: str, inspection: Inspection) -> None:
+    VERDICTS.labels(tenant, inspection.verdict.value).inc()
     for finding in inspection.findings:
         FINDINGS.labels(finding.check, finding.outcome.value).inc()

@@ -7,6 +7,7 @@ from shuanglu.report.v1.report_service_pb2_grpc import add_ReportServiceServicer
 from shuanglu_common.app import App, WrongSetting, run_service
 from shuanglu_common.bus.subscription import Subscription
 from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
+from shuanglu_common.tenant_label import TenantLabel
 from shuanglu_report.bus_feed import BusInspectionFeed
 from shuanglu_report.clips import StoredClips
 from shuanglu_report.doctor import ReportDoctor
@@ -44,7 +45,7 @@ async def build(app: App[ReportSettings]) -> None:
         clips=StoredClips(store),
         press=ProcessPress(press, settings.press_timeout_s),
     )
-    handlers = Handlers(rows, maker, app.clock.now_us)
+    handlers = Handlers(rows, maker, app.clock.now_us, TenantLabel(settings.metrics_tenants))
     app.consume(Subscription("report-tracks", {TrackStored: handlers.on_track_stored}, in_hand=4))
     app.consume(
         Subscription(

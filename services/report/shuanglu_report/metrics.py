@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shuanglu_common.tenant_label import TenantLabel
+
 STEP_SECONDS = Histogram(
     "shuanglu_report_step_seconds",
     "Time of a step of making a report: load, print, store.",
@@ -11,6 +13,7 @@ STEP_SECONDS = Histogram(
 DELAY_SECONDS = Histogram(
     "shuanglu_report_delay_seconds",
     "From a session's last observation to its report.",
+    ["tenant"],
     buckets=(0.25, 0.5, 1, 2, 3, 5, 10, 30, 120, 600),
 )
 REPORTS = Counter("shuanglu_report_reports_total", "Reports made, by verdict.", ["verdict"])
@@ -20,3 +23,15 @@ REPLAY_BYTES = Counter("shuanglu_report_replay_bytes_total", "Bytes of recording
 REPLAY_REQUESTS = Counter(
     "shuanglu_report_replay_requests_total", "Requests for parts of a replay, by outcome: sent, refused.", ["outcome"]
 )
+for _step in ("load", "print", "store"):
+    STEP_SECONDS.labels(_step)
+for _verdict in ("PASS", "FAIL", "UNSURE"):
+    REPORTS.labels(_verdict)
+for _outcome in ("sent", "refused"):
+    REPLAY_REQUESTS.labels(_outcome)
+
+
+def show_tenants(tenants: TenantLabel) -> None:
+    """The series of all tenants, from the start."""
+    for tenant in tenants.values:
+        DELAY_SECONDS.labels(tenant)

@@ -5,12 +5,15 @@ from shuanglu.session.v1.session_service_pb2_grpc import add_SessionServiceServi
 from shuanglu_common.app import App, run_service
 from shuanglu_common.doctor import DatabaseDoctor
 from shuanglu_common.ids import new_id
+from shuanglu_common.tenant_label import TenantLabel
 from shuanglu_signaling.call_wiring import wire_calls
 from shuanglu_signaling.doctor import SignalingDoctor
 from shuanglu_signaling.domain.desk import OrderDesk, SessionDesk
 from shuanglu_signaling.handlers import SessionHandlers
+from shuanglu_signaling.metrics import TURN_TTL_SECONDS
 from shuanglu_signaling.postgres import PostgresOrders, PostgresSessions
 from shuanglu_signaling.rpc import SessionRpc
+from shuanglu_signaling.session_census import SessionCensus
 from shuanglu_signaling.settings import SignalingSettings
 from shuanglu_signaling.strategies import QualityStrategies
 from shuanglu_signaling.tables import SCHEMA
@@ -36,6 +39,9 @@ async def build(app: App[SignalingSettings]) -> None:
     seats, calls, recorders = await wire_calls(app, database, sessions, plane, ice)
     serve_media(app, plane, seats, ice)
     keep_nodes(app, plane, recorders)
+    census = SessionCensus(database, app.clock, TenantLabel(settings.metrics_tenants))
+    app.background("session-census", census.watch)
+    TURN_TTL_SECONDS.set(settings.turn_ttl_s)
     for subscription in SessionHandlers(sessions, calls).subscriptions():
         app.consume(subscription)
 

@@ -16,6 +16,7 @@ from shuanglu.media.v1 import recorder_service_pb2 as pb
 from shuanglu.media.v1.recorder_service_pb2_grpc import RecorderServiceStub
 from shuanglu.media.v1.track_pb2 import GapCause
 from shuanglu_common.clock import Clock
+from shuanglu_common.metrics import CLOCK_OFFSET
 from shuanglu_signaling import wire
 from shuanglu_signaling.call_metrics import CLOSE_FAILURES
 from shuanglu_signaling.domain.call import Call
@@ -103,6 +104,7 @@ class GrpcRecorders:
         self.clock = clock
         self.changed = asyncio.Event()
         """Set whenever a recorder has spoken; who waits for it clears it."""
+        self.show_clocks()
         for name, target in targets.items():
             self.add(name, target)
 
@@ -118,6 +120,11 @@ class GrpcRecorders:
         if node is None:
             return Standing()
         return Standing(node.draining, node.zone, time.monotonic() - node.refused_at < REFUSED_S)
+
+    def show_clocks(self) -> None:
+        """The recorder's clock that is farthest from ours."""
+        farthest_us = max((each.offset_us() for each in self.nodes.values()), key=abs, default=0)
+        CLOCK_OFFSET.labels("media-ingest-live").set(farthest_us / 1_000_000)
 
     def node(self, name: str) -> Node:
         """Raises RecorderUnavailable for a node that is not set up any more."""
@@ -200,6 +207,7 @@ class GrpcRecorders:
                 if not isinstance(answer, pb.WatchRecordingsResponse):
                     return  # The recorder has ended the stream.
                 node.take(answer, self.clock.now_us(), first=first)
+                self.show_clocks()
                 first = False
                 self.changed.set()
         finally:

@@ -22,16 +22,15 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
-from opentelemetry import trace
 
 from shuanglu_common.bus.bus import Bus
 from shuanglu_common.bus.durables import beginning
-from shuanglu_common.bus.events import Event, NewEvent, decode
+from shuanglu_common.bus.events import Event, decode
 from shuanglu_common.bus.subjects import lane_of
 from shuanglu_common.bus.subscription import BatchSubscription, Subscription
+from shuanglu_common.bus.tracing import processing
 from shuanglu_common.errors import DependencyError, ShuangluError
-from shuanglu_common.metrics import BUS_HANDLE_SECONDS, BUS_HANDLED, BUS_HELD, BUS_IN_HAND, BUS_PENDING
-from shuanglu_common.telemetry import extract, tracer
+from shuanglu_common.metrics import ConsumerMetrics
 
 FETCH_S = 2.0
 RECONNECT_S = 1.0
@@ -87,6 +86,7 @@ class Runner:
         self.pending = 0
         self.urgent = urgent
         self.found_nothing_since_s: float | None = None
+        self.counted = ConsumerMetrics(wanted.durable)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Take and handle messages until `stopping` is set, then finish what is in hand."""
@@ -99,7 +99,8 @@ class Runner:
         finally:
             lag.cancel()
             self.pending = 0
-            BUS_PENDING.labels(self.wanted.durable).set(0)
+            self.counted.waiting.set(0)
+            self.counted.unacknowledged.set(0)
 
     async def take_until(self, stopping: asyncio.Event) -> None:
         """Take and start on messages; what was lost is bound again."""
@@ -125,7 +126,8 @@ class Runner:
             with suppress(NatsError, OSError, TimeoutError):
                 info = await self.bus.jetstream.consumer_info(self.wanted.stream, self.wanted.durable)
                 self.pending = info.num_pending or 0
-                BUS_PENDING.labels(self.wanted.durable).set(self.pending)
+                self.counted.waiting.set(self.pending)
+                self.counted.unacknowledged.set(info.num_ack_pending or 0)
             await asyncio.sleep(LAG_EVERY_S)
 
     async def take(self, subscription: JetStreamContext.PullSubscription, stopping: asyncio.Event) -> None:
@@ -183,7 +185,8 @@ class Runner:
         outcome = "returned"
         try:
             async with self.beating([message]):
-                await self.outlast(lambda: self.work(wanted, message))
+                event = self.read(message)
+                await self.outlast(lambda: self.work(wanted, message, event))
                 # Not waited for: a lost acknowledgement means one more delivery, and handlers are idempotent.
                 await message.ack()
             outcome = "done"
@@ -193,16 +196,36 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, its message must not be lost
             outcome = await self.refuse(message, error)
         finally:
-            BUS_HANDLED.labels(wanted.durable, outcome).inc()
-            BUS_HANDLE_SECONDS.labels(wanted.durable).observe(time.monotonic() - started)
+            self.counted.outcomes[outcome].inc()
+            self.counted.took.observe(time.monotonic() - started)
 
-    async def work(self, wanted: Subscription, message: Msg) -> None:
+    async def work(self, wanted: Subscription, message: Msg, event: Event[Message]) -> None:
         """Handle, and publish what follows."""
-        await self.bus.publish_all(await self.dispatch(wanted, message))
+        with (
+            structlog.contextvars.bound_contextvars(
+                tenant=event.tenant, session_id=event.session_id, event_id=event.event_id
+            ),
+            processing(wanted.durable, message.subject, [(message.headers, event)]),
+        ):
+            news = await wanted.handlers[type(event.payload)](event)
+            await self.bus.publish_all(news)
+        if wanted.followed:
+            wanted.followed(event, news)
+
+    def read(self, message: Msg) -> Event[Message]:
+        """The event of a message, counted. Raises PoisonEvent."""
+        deliveries = message.metadata.num_delivered
+        event = decode(message.data, deliveries, lane_of(message.subject))
+        if deliveries > 1:
+            self.counted.redelivered.inc()
+        else:
+            age_us = self.bus.clock.now_us() - event.occurred_at_us
+            self.counted.age.observe(max(age_us, 0) / 1_000_000)
+        return event
 
     async def outlast(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work; again and again while a system is away, up to `hold_s` or the stop. Raises the last error."""
-        held = BUS_HELD.labels(self.wanted.durable)
+        held = self.counted.held
         until = time.monotonic() + self.wanted.hold_s
         tries = 0
         while True:
@@ -219,26 +242,13 @@ class Runner:
             with held.track_inprogress(), suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), pause_s)
 
-    async def dispatch(self, wanted: Subscription, message: Msg) -> Sequence[NewEvent]:
-        """Decode and call the handler of the event's class, inside the trace of its producer."""
-        event = decode(message.data, message.metadata.num_delivered, lane_of(message.subject))
-        handler = wanted.handlers[type(event.payload)]
-        name = f"process {type(event.payload).__name__}"
-        with (
-            structlog.contextvars.bound_contextvars(
-                tenant=event.tenant, session_id=event.session_id, event_id=event.event_id
-            ),
-            tracer().start_as_current_span(name, extract(message.headers), trace.SpanKind.CONSUMER),
-        ):
-            return await handler(event)
-
     async def handle_batch(self, wanted: BatchSubscription, messages: list[Msg]) -> None:
         """Many messages at once, session by session: one session's trouble is not the others'."""
         sessions: dict[tuple[str, str], list[tuple[Msg, Event[Message]]]] = {}
         async with self.beating(messages):
             for message in messages:
                 try:
-                    event = decode(message.data, message.metadata.num_delivered, lane_of(message.subject))
+                    event = self.read(message)
                 except ShuangluError as error:
                     await self.refuse(message, error)
                 else:
@@ -247,46 +257,52 @@ class Runner:
                 await self.handle_session(wanted, of_session)
 
     async def handle_session(self, wanted: BatchSubscription, batch: list[tuple[Msg, Event[Message]]]) -> None:
-        """One session's messages through the handler at once, in the trace of the last; one by one if that fails."""
+        """One session's messages through the handler at once; one by one if that fails."""
         started = time.monotonic()
         message, event = batch[-1]
         try:
             with (
                 structlog.contextvars.bound_contextvars(tenant=event.tenant, session_id=event.session_id),
-                tracer().start_as_current_span(
-                    f"process {wanted.stream}", extract(message.headers), trace.SpanKind.CONSUMER
+                processing(
+                    wanted.durable,
+                    message.subject if len(batch) == 1 else wanted.stream,
+                    [(one.headers, told) for one, told in batch],
                 ),
             ):
 
                 async def work() -> None:
-                    await self.bus.publish_all(await wanted.handler([event for _, event in batch]))
+                    events = [event for _, event in batch]
+                    news = await wanted.handler(events)
+                    await self.bus.publish_all(news)
+                    if wanted.followed:
+                        wanted.followed(events, news)
 
                 await self.outlast(work)
             await asyncio.gather(*(message.ack() for message, _ in batch))
-            BUS_HANDLED.labels(wanted.durable, "done").inc(len(batch))
+            self.counted.outcomes["done"].inc(len(batch))
         except asyncio.CancelledError:
             for message, _ in batch:
                 await self.give_back(message, 0)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, its messages must not be lost
             if len(batch) == 1:
-                BUS_HANDLED.labels(wanted.durable, await self.refuse(message, error)).inc()
+                self.counted.outcomes[await self.refuse(message, error)].inc()
             else:
                 for one in batch:
                     await self.handle_session(wanted, [one])
         finally:
-            BUS_HANDLE_SECONDS.labels(wanted.durable).observe(time.monotonic() - started)
+            self.counted.took.observe(time.monotonic() - started)
 
     @asynccontextmanager
     async def beating(self, messages: list[Msg]) -> AsyncIterator[None]:
         """Tell the bus now and then that work on the messages goes on."""
-        BUS_IN_HAND.labels(self.wanted.durable).inc(len(messages))
+        self.counted.in_hand.inc(len(messages))
         task = asyncio.create_task(self.beat(messages))
         try:
             yield
         finally:
             task.cancel()
-            BUS_IN_HAND.labels(self.wanted.durable).dec(len(messages))
+            self.counted.in_hand.dec(len(messages))
 
     async def beat(self, messages: list[Msg]) -> None:
         """The beat itself, three times in an ack_wait."""

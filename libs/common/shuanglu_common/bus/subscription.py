@@ -12,6 +12,9 @@ from shuanglu_common.bus.subjects import LANES, Lane, Stream, event_type, filter
 # Handlers name the payload's class in their signature; the table of a subscription ties both together.
 Handler = Callable[[Event[Any]], Awaitable[Sequence[NewEvent]]]
 BatchHandler = Callable[[Sequence[Event[Message]]], Awaitable[Sequence[NewEvent]]]
+# Told of an event when the bus has all that follows it: for measuring how long that took.
+Followed = Callable[[Event[Any], Sequence[NewEvent]], None]
+BatchFollowed = Callable[[Sequence[Event[Message]], Sequence[NewEvent]], None]
 
 RETRY_DELAYS_S = (1.0, 5.0, 20.0, 60.0)
 # Crashes of workers and restarts of the bus spend deliveries too, and an innocent event must survive some of them.
@@ -39,6 +42,7 @@ class Subscription:
     retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
     hold_s: float = HOLD_S
     lanes: tuple[Lane, ...] = LANES
+    followed: Followed | None = None
 
     @property
     def stream(self) -> Stream:
@@ -70,6 +74,7 @@ class BatchSubscription:
     max_deliver: int = MAX_DELIVER
     retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
     hold_s: float = HOLD_S
+    followed: BatchFollowed | None = None
     in_hand: int = field(default=1, init=False)
 
     @property

@@ -3,7 +3,7 @@
 A module of a cell has a function `open_cell(arguments)`: it gives what can be called, by name, and a plain value that
 says what was opened. Functions take and give plain values (`frames`); a generator's values go out one by one, no faster
 than the service takes them. Typed errors (ShuangluError) reach the caller by their reason. Optional: `COUNTERS`,
-Prometheus counters whose growth is told to the service with each answer.
+Prometheus counters, and histograms (`sampled`), whose growth is told to the service with each answer.
 """
 
 import errno
@@ -21,6 +21,7 @@ from prometheus_client import Counter
 
 from shuanglu_common.cell.confine import CellLimits, confine
 from shuanglu_common.cell.frames import FrameBroken, receive, send
+from shuanglu_common.cell.sampled import Sampled
 from shuanglu_common.errors import ShuangluError
 
 # First value of an answer: one of many values, the last one, a typed error, out of memory, an unforeseen error.
@@ -116,15 +117,18 @@ def place(error: BaseException) -> str:
 class Counted:
     """What was counted since it was last told."""
 
-    def __init__(self, counters: Sequence[Counter]) -> None:
+    def __init__(self, counters: Sequence[Counter | Sampled]) -> None:
         """Begins at where the counters stand."""
         self.counters = counters
         self.told: dict[tuple[int, tuple[str, ...]], float] = {}
 
     def growth(self) -> list[tuple[int, tuple[str, ...], float]]:
-        """Number of the counter, values of its labels, how much it grew."""
-        grown = []
+        """Number of the counter, values of its labels, how much it grew; of a histogram, each value."""
+        grown: list[tuple[int, tuple[str, ...], float]] = []
         for number, counter in enumerate(self.counters):
+            if isinstance(counter, Sampled):
+                grown.extend((number, (label,), value) for label, value in counter.untold())
+                continue
             for sample in (sample for metric in counter.collect() for sample in metric.samples):
                 key = (number, tuple(sample.labels.values()))
                 if sample.name.endswith("_total") and sample.value > self.told.get(key, 0.0):

@@ -19,6 +19,7 @@ from shuanglu_common.cell import child, frames
 from shuanglu_common.cell.confine import CellLimits, environment
 from shuanglu_common.cell.errors import CellCrashed, CellFailed, CellKilled, CellMemory, CellTimeout
 from shuanglu_common.cell.metrics import CELLS_ALIVE, CELLS_ENDED, CELLS_STARTED
+from shuanglu_common.cell.sampled import Sampled
 from shuanglu_common.errors import ShuangluError
 
 # A killed process is gone in milliseconds, unless the kernel holds it in a disk operation.
@@ -48,7 +49,7 @@ class CellSpec:
     timeout_s: float = 60.0
     start_timeout_s: float = 60.0
     errors: tuple[type[ShuangluError], ...] = ()
-    counters: tuple[Counter, ...] = ()
+    counters: tuple[Counter | Sampled, ...] = ()
     largest_frame_bytes: int = 8 << 20
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -220,6 +221,10 @@ class CellProcess:
             texts = [str(label) for label in labels]
             if not by > 0 or by == float("inf") or not all(text.isidentifier() and len(text) < 50 for text in texts):  # noqa: PLR2004
                 raise ValueError("not a count")
+            if isinstance(counter, Sampled):
+                (label,) = texts
+                counter.take(label, by)
+                continue
             (counter.labels(*texts) if texts else counter).inc(by)
 
     async def _failed(self, error: CellFailed | None) -> CellFailed:

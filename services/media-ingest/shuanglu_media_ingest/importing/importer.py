@@ -22,7 +22,7 @@ from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.bus.subjects import Lane
 from shuanglu_common.errors import ShuangluError
 from shuanglu_common.store import ObjectStore, SealedStore
-from shuanglu_common.telemetry import TRACE_PARENT, extract, tracer
+from shuanglu_common.telemetry import TRACE_PARENT, extract, spanning
 from shuanglu_media_ingest import metrics
 from shuanglu_media_ingest.domain import imports
 from shuanglu_media_ingest.domain.imports import Import, SourceFile
@@ -79,7 +79,7 @@ class Importer:
         try:
             # Between the request and this the import waited in a table, and its trace with it.
             asked = extract({TRACE_PARENT: record.trace_parent})
-            with tracer().start_as_current_span("import", asked, SpanKind.CONSUMER):
+            with spanning("import", asked, SpanKind.CONSUMER, {"shuanglu.session_id": record.session_id}):
                 await self._take_in(record)
             metrics.IMPORTS.labels("stored").inc()
         except REFUSALS as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from shuanglu.media.v1.recorder_service_pb2 import CloseRecordingRequest, OpenRecordingRequest
+from shuanglu_common.telemetry import TRACE_PARENT, inject
 from shuanglu_media_ingest.errors import MediaNodeDraining, RecorderFull, RecordingClosed, RecordingNotFound, SpoolFull
 from shuanglu_media_ingest.live import metrics
 from shuanglu_media_ingest.live.journal import read_entries
@@ -150,6 +151,7 @@ class Recorder:
         await self._durably(lambda: folder.keep_open(request))
         recording = LiveRecording(folder, request, self.means)
         recording.load()
+        recording.keep_trace(inject().get(TRACE_PARENT, ""))
         self.recordings[(tenant, request.session_id)] = recording
         log.info("live.open", session_id=request.session_id)
         return recording

@@ -43,3 +43,10 @@ UNREADABLE = Counter(
 )
 FAULTS = Counter("shuanglu_media_ingest_live_faults_total", "Times the work on a session failed and was begun again.")
 LATE_FILES = Counter("shuanglu_media_ingest_live_late_files_total", "Times a file grew after its end was noted.")
+
+for _medium in ("video", "audio"):
+    for _counter in (SEEN_SECONDS, STORED_SECONDS, SEGMENTS):
+        _counter.labels(_medium)
+    CONFIRM_SECONDS.labels(_medium)
+for _outcome in ("complete", "empty"):
+    RECORDINGS.labels(_outcome)

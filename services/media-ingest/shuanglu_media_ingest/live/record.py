@@ -29,6 +29,7 @@ class SessionRecord:
     tracks: dict[str, TrackRecord] = field(default_factory=dict)
     untold: deque[Segment] = field(default_factory=deque)  # confirmed, and not told yet
     told: int = 0
+    trace_parent: str = ""  # W3C: of the call that opened it
     completed_at_us: int | None = None
     is_empty: bool = False
 
@@ -39,6 +40,8 @@ class SessionRecord:
     def apply(self, entry: Entry) -> None:
         """The journal has this entry."""
         match entry["is"]:
+            case "trace":
+                self.trace_parent = entry["parent"]
             case "origin":
                 self.origin_us = entry["at_us"]
             case "file":
@@ -67,6 +70,11 @@ class SessionRecord:
 def origin_entry(at_us: int) -> Entry:
     """The session's timeline begins."""
     return {"is": "origin", "at_us": at_us}
+
+
+def trace_entry(trace_parent: str) -> Entry:
+    """In whose trace (W3C `traceparent`) the session is recorded."""
+    return {"is": "trace", "parent": trace_parent}
 
 
 def file_entry(track_id: str, file: str, first_at_us: int) -> Entry:

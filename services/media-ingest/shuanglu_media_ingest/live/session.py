@@ -17,7 +17,7 @@ from shuanglu_media_ingest.live.clock import RecorderClock
 from shuanglu_media_ingest.live.completing import complete
 from shuanglu_media_ingest.live.journal import Journal
 from shuanglu_media_ingest.live.photo import IdPhotos
-from shuanglu_media_ingest.live.record import SessionRecord, complete_entry, origin_entry
+from shuanglu_media_ingest.live.record import SessionRecord, complete_entry, origin_entry, trace_entry
 from shuanglu_media_ingest.live.spool import MediaFile, SessionFolder
 from shuanglu_media_ingest.live.storing import Keeping, StorePool
 from shuanglu_media_ingest.live.tail import Budget, Pace, TrackTail, Where
@@ -79,6 +79,13 @@ class LiveRecording:
         self.close = self.folder.closed()
         for entry in self._journal.read():
             self.record.apply(entry)
+
+    def keep_trace(self, trace_parent: str) -> None:
+        """What is told of the session belongs to this trace, also after a restart; empty: to none."""
+        if trace_parent:
+            entry = trace_entry(trace_parent)
+            self.record.apply(entry)
+            self._beside("trace", lambda: self._journal.append(entry, durable=False))
 
     @property
     def phase(self) -> Phase:

@@ -10,6 +10,7 @@ from shuanglu.common.v1.types_pb2 import Inspection, ObjectRef
 from shuanglu.media.v1.media_events_pb2 import RecordingCompleted, SegmentStored, TrackStored
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.errors import DependencyError
+from shuanglu_common.telemetry import continuing
 from shuanglu_media_ingest.live import metrics
 from shuanglu_media_ingest.live.journal import Journal
 from shuanglu_media_ingest.live.pauses import Pauses
@@ -53,7 +54,8 @@ class Telling:
         pauses = Pauses()
         while True:
             try:
-                await self.publish(NewEvent(self.folder.tenant, self.folder.session_id, event, key))
+                with continuing(self.record.trace_parent):
+                    await self.publish(NewEvent(self.folder.tenant, self.folder.session_id, event, key))
             except DependencyError as error:
                 metrics.BUS_FAILURES.inc()
                 log.warning("live.bus_waits", error=error)
