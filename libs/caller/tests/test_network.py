@@ -41,7 +41,7 @@ for number in range(count):
 """
 DOWNLOAD = """
 import socket, sys
-client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=25)
 client.sendall(b"hello")
 client.shutdown(socket.SHUT_WR)
 sys.stdout.buffer.write(client.makefile("rb").read())
@@ -50,7 +50,7 @@ sys.stdout.buffer.write(client.makefile("rb").read())
 
 def there(network: BadNetwork, program: str, *arguments: object) -> bytes:
     argv = network.command(sys.executable, "-c", program, *map(str, arguments))
-    return subprocess.run(argv, check=True, capture_output=True, timeout=30).stdout
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, timeout=30).stdout
 
 
 def round_trips_s(network: BadNetwork, count: int) -> list[float]:
