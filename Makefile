@@ -46,6 +46,7 @@ lint: setup ## Read-only checks: style, types, layers, contracts, file length
 	@$(PY) scripts/check_house.py
 	@scripts/console.sh check
 	@$(PY) scripts/api_docs.py --check
+	@$(PY) scripts/metrics_docs.py --check
 	@$(PY) scripts/chart_docs.py --check
 	@$(PY) -m scripts.dashboards --check
 	@$(PY) scripts/capacity.py --check

@@ -38,6 +38,7 @@ PATTERNS = {
 FREE = re.compile(r"(^|\.)(nodeSelector|labels|serviceAnnotations|annotations)$")
 RESOURCES = re.compile(r"(^|\.)\w*[rR]esources$")
 NUMBERS = {"secondsPerEvent", "targetLatencySeconds"}
+SHARES = {"sampleRatio"}
 KINDS: dict[type, dict[str, Any]] = {
     bool: {"type": "boolean"},
     int: {"type": "integer", "minimum": 0},
@@ -76,6 +77,8 @@ def schema_of(value: Any, path: str) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": False, "properties": inner}
     if path.rpartition(".")[2] in NUMBERS:
         return {"type": "number", "exclusiveMinimum": 0}
+    if path.rpartition(".")[2] in SHARES:
+        return {"type": "number", "minimum": 0, "maximum": 1}
     if isinstance(value, str):
         return {"type": "string", **({"pattern": PATTERNS[path]} if path in PATTERNS else {})}
     return dict(KINDS[type(value)])

@@ -41,6 +41,7 @@ env:
   SHUANGLU_GATEWAY_CORS_ORIGINS: {{ toJson .Values.gateway.corsOrigins | quote }}
   {{- with .Values.tracing.endpoint }}
   SHUANGLU_GATEWAY_OTLP_ENDPOINT: {{ . }}
+  SHUANGLU_GATEWAY_TRACE_SAMPLE_RATIO: {{ $.Values.tracing.sampleRatio | quote }}
   {{- end }}
 mounts:
   - {name: tls, mountPath: /run/secrets/shuanglu-tls, readOnly: true}

@@ -29,10 +29,14 @@ SHUANGLU_SESSION_JWKS_FILE: /run/secrets/shuanglu-keys/session-jwks.json
 SHUANGLU_INTERNAL_KEY_FILE: /run/secrets/shuanglu-keys/internal.pem
 {{- end -}}
 
-{{/* Of services that stay; jobs tell no traces. */}}
+{{/* Of services that stay; jobs tell no traces and no metrics. */}}
 {{- define "shuanglu.env.traces" -}}
 {{- with .Values.tracing.endpoint }}
 SHUANGLU_OTLP_ENDPOINT: {{ . }}
+SHUANGLU_TRACE_SAMPLE_RATIO: {{ $.Values.tracing.sampleRatio | quote }}
+{{- end }}
+{{- with .Values.monitoring.tenants }}
+SHUANGLU_METRICS_TENANTS: {{ toJson . | quote }}
 {{- end }}
 {{- end -}}
 
