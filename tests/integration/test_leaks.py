@@ -276,7 +276,11 @@ def case(
     collector: Collector, sample: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Case]:
     folder = tmp_path_factory.mktemp("leaks")
-    environment = {"SHUANGLU_LOG_LEVEL": "DEBUG", "SHUANGLU_OTLP_ENDPOINT": collector.url}
+    environment = {
+        "SHUANGLU_LOG_LEVEL": "DEBUG",
+        "SHUANGLU_OTLP_ENDPOINT": collector.url,
+        "SHUANGLU_TRACE_SAMPLE_RATIO": "1",
+    }
     with EmbeddedStack(StackOptions(data_dir=folder / "stack", root=ROOT, env=environment)) as stack:
         made = Case(stack)
         keep_secrets(made)

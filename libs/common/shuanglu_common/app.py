@@ -6,12 +6,10 @@ A service's `__main__.py` calls `run_service(name, settings_class, build)`; `bui
 import argparse
 import asyncio
 import signal
-import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -23,11 +21,11 @@ from starlette.types import ASGIApp
 from shuanglu_common import key_expiry, logs, telemetry
 from shuanglu_common.auth import TokenVerifier, current_principal, mint_internal
 from shuanglu_common.bus.bus import Bus, BusUnavailable
+from shuanglu_common.bus.connection import connect, hang_up, join_bus, trusting
 from shuanglu_common.bus.consumers import CONSUMERS
 from shuanglu_common.bus.dead_letter import Keeper
 from shuanglu_common.bus.events import NewEvent
 from shuanglu_common.bus.runner import Runner
-from shuanglu_common.bus.streams import ensure_streams
 from shuanglu_common.bus.subjects import LANES, Lane
 from shuanglu_common.bus.subscription import BatchSubscription, Subscription
 from shuanglu_common.clock import SystemClock
@@ -39,7 +37,16 @@ from shuanglu_common.http_server import Burden, Check, PrincipalMiddleware, ops_
 from shuanglu_common.metrics import BUILD_INFO, BUS_DEAD_LETTERS
 from shuanglu_common.s3_store import S3ObjectStore
 from shuanglu_common.sealing import Sealer, read_master_key
-from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, load_settings
+from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, WrongSetting, load_settings
+from shuanglu_common.start import (
+    Need,
+    Patience,
+    look_at_bus,
+    look_at_database,
+    look_at_store,
+    look_at_streams,
+    reachable,
+)
 from shuanglu_common.store import ObjectStore, SealedStore
 
 # A service that was away is found again within seconds; gRPC itself would let pauses grow to two minutes.
@@ -55,22 +62,20 @@ Background = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 S = TypeVar("S", bound=ServiceSettings)
 
 
-class WrongSetting(Exception):
-    """A setting is missing or does not hold; the text is one clear line."""
-
-
 class App(Generic[S]):
     """What a service is built from. Everything that is added runs until the service stops."""
 
-    def __init__(self, name: str, settings: S, client: Client) -> None:
-        """`client`: connected to the bus."""
+    def __init__(self, name: str, settings: S, client: Client, package: str = "") -> None:
+        """`client`: of the bus. `package` has the migrations."""
         self.name = name
         self.settings = settings
+        self.package, self.alone = package, False
         self.clock = SystemClock()
         self.nats = client
         self.bus = Bus(client, name, self.clock)
         self.checks: dict[str, Check] = {"bus": self.bus_is_connected}
         self.burdens: dict[str, Burden] = {}
+        self.needs: list[Need] = []
         self.urgent: list[Runner] = []
         self.backgrounds: list[tuple[str, Background]] = []
         self.registers: list[Callable[[grpc.aio.Server], None]] = []
@@ -91,8 +96,12 @@ class App(Generic[S]):
         return self.nats.is_connected
 
     def store(self) -> ObjectStore:
-        """The object store."""
-        return S3ObjectStore(self.settings)
+        """The object store; the service starts when it may be written to."""
+        store = S3ObjectStore(self.settings)
+        if not self.alone:
+            self.ready_when("store", reachable(store))
+        self.needs.append(lambda: look_at_store(store, self.settings, self.name))
+        return store
 
     def sealer(self) -> Sealer:
         """Seals with the master key. Raises WrongSetting."""
@@ -108,7 +117,7 @@ class App(Generic[S]):
         return SealedStore(self.store(), self.sealer(), self.clock)
 
     def database(self, schema: str) -> Database:
-        """The service's schema, with its outbox relayed. Raises WrongSetting."""
+        """The schema, waited for until it is migrated, and its outbox, relayed. Raises WrongSetting."""
         url = self.settings.database_url
         if url is None:
             raise WrongSetting(
@@ -119,6 +128,7 @@ class App(Generic[S]):
         database = Database(url.get_secret_value(), schema, self.clock, self.name, tls)
         self.background("outbox", lambda stopping: database.outbox.relay(database, self.bus, stopping))
         self.background("database-clock", database.watch_clock)
+        self.needs.append(lambda: look_at_database(database, url.get_secret_value(), self.package))
         self.ready_when("database", database.ping)
         self.on_close(database.close)
         return database
@@ -153,7 +163,8 @@ class App(Generic[S]):
         self.burdens[name] = burden
 
     def do_without_bus(self) -> None:
-        """Start and stay ready without the bus: it is found in the background, its absence is told as strained."""
+        """Start and stay ready without bus and store; the bus is found in the background, until then it is strained."""
+        self.alone = True
         del self.checks["bus"]
         self.burdens["bus"] = lambda: not self.nats.is_connected
         self.background("bus", self.find_bus)
@@ -239,8 +250,7 @@ class App(Generic[S]):
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping` is set."""
         settings = self.settings
-        ops, ops_task = await start_http(ops_app(self.checks, self.burdens), settings.host, settings.ops_port)
-        servers, tasks = [ops], [ops_task]
+        servers, tasks = [], []
         for asgi_app in self.http_apps:
             server, task = await start_http(asgi_app, settings.host, settings.http_port)
             servers.append(server)
@@ -268,68 +278,35 @@ class App(Generic[S]):
             for server in servers:
                 server.should_exit = True
             await asyncio.gather(*tasks, stop, return_exceptions=True)
-            for close in reversed(self.closers):
-                await close()
+            await self.close()
             log.info("service.stopped")
+
+    async def close(self) -> None:
+        """Give back what the parts hold."""
+        for close in reversed(self.closers):
+            await close()
 
 
 Build = Callable[[App[Any]], Coroutine[Any, Any, None]]
 
 
-def trusting(ca_file: Path | None) -> ssl.SSLContext:
-    """TLS as a client, that trusts these authorities or the system's. Raises WrongSetting."""
-    try:
-        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    except OSError as error:
-        raise WrongSetting(f"{ca_file} has no certificates that can be read: {error}") from error
+async def begun(app: App[Any], build: Build, patience: Patience, *, needs_bus: bool) -> None:
+    """Have what the service needs, whenever that is there."""
+    settings = app.settings
+    if needs_bus:
+        await patience.until(lambda: look_at_bus(settings))
+        await connect(settings, app.nats)
+        await patience.until(lambda: look_at_streams(settings, app.nats.jetstream()))
+    else:
+        app.do_without_bus()
+    await build(app)
+    for need in app.needs if needs_bus else ():
+        await patience.until(need)
+    patience.over = True
 
 
-async def connect(settings: ServiceSettings, client: Client) -> None:
-    """To the bus; keeps trying, and comes back after an outage. Raises WrongSetting."""
-    await open_bus(settings, client, attempts=-1)
-
-
-async def connect_once(settings: ServiceSettings, client: Client) -> None:
-    """To the bus, or not at all. Raises NatsError, OSError, TimeoutError, WrongSetting."""
-    await open_bus(settings, client, attempts=1)
-
-
-async def open_bus(settings: ServiceSettings, client: Client, attempts: int) -> None:
-    """`attempts`: of each reconnection; -1 for ever."""
-    credentials = settings.nats_credentials_file
-
-    async def quiet(error: Exception) -> None:
-        log.warning("bus.error", error=error)
-
-    await client.connect(
-        settings.nats_url,
-        user_credentials=str(credentials) if credentials else None,
-        tls=trusting(settings.nats_ca_file) if settings.nats_url.startswith("tls://") else None,
-        allow_reconnect=attempts != 1,
-        max_reconnect_attempts=attempts,
-        reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds; only the annotation says int
-        connect_timeout=3,
-        ping_interval=10,
-        max_outstanding_pings=2,
-        error_cb=quiet,
-    )
-
-
-async def join_bus(settings: ServiceSettings, client: Client) -> None:
-    """Connect, and make the streams agree with our table. Keeps trying."""
-    await connect(settings, client)
-    while settings.nats_declare_streams:
-        try:
-            await ensure_streams(client.jetstream(), settings.nats_replicas)
-        except (NatsError, TimeoutError, OSError) as error:
-            log.warning("streams.waiting", error=error)
-            await asyncio.sleep(1)
-        else:
-            return
-
-
-async def serve(name: str, settings: ServiceSettings, build: Build, *, needs_bus: bool = True) -> None:
-    """Connect, build and run."""
+async def serve(name: str, settings: ServiceSettings, build: Build, package: str, *, needs_bus: bool) -> None:
+    """Open the operations port, have what is needed, run."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -337,19 +314,28 @@ async def serve(name: str, settings: ServiceSettings, build: Build, *, needs_bus
     release = version("shuanglu-common")
     provider = telemetry.start(name, release, settings.otlp_endpoint, settings.trace_sample_ratio)
     BUILD_INFO.labels(name, release).set(1)
-    client = Client()
+    client, patience = Client(), Patience()
+    checks, burdens = dict[str, Check](start=patience.is_over), dict[str, Burden]()
+    ops, ops_task = await start_http(ops_app(checks, burdens), settings.host, settings.ops_port)
     try:
-        if needs_bus:
-            await connect(settings, client)
-            if settings.nats_declare_streams:
-                await ensure_streams(client.jetstream(), settings.nats_replicas)
-        app = App(name, settings, client)
-        if not needs_bus:
-            app.do_without_bus()
-        await build(app)
-        await app.run(stopping)
+        app = App(name, settings, client, package)
+        start = asyncio.create_task(begun(app, build, patience, needs_bus=needs_bus))
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait([start, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if start.done():
+            start.result()
+            checks.update(app.checks)
+            burdens.update(app.burdens)
+            await app.run(stopping)
+        else:
+            start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
+            await app.close()
     finally:
-        await client.close()
+        await hang_up(client)
+        ops.should_exit = True
+        await ops_task
         provider.shutdown()
 
 
@@ -382,7 +368,7 @@ def run_service(
             migrations.upgrade(settings.database_url.get_secret_value(), package, schema, tls)
         return
     try:
-        asyncio.run(serve(name, settings, build, needs_bus=needs_bus))
+        asyncio.run(serve(name, settings, build, package, needs_bus=needs_bus))
     except WrongSetting as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EXIT_BAD_SETTING) from None

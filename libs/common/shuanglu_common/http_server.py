@@ -112,32 +112,58 @@ async def start_http(app: ASGIApp, host: str, port: int) -> tuple[Server, asynci
     return server, task
 
 
-async def passes(check: Check) -> bool:
-    """Whether a readiness check holds within its time."""
+NOT_YET = "not yet"
+
+
+async def fault_of(check: Check) -> str:
+    """Why a readiness check does not hold, in one line; empty if it does."""
     try:
-        return await asyncio.wait_for(check(), CHECK_TIMEOUT_S)
+        return "" if await asyncio.wait_for(check(), CHECK_TIMEOUT_S) else NOT_YET
+    except ShuangluError as error:
+        return error.diagnostics()
+    except TimeoutError:
+        return f"no answer within {CHECK_TIMEOUT_S:g} s"
     except Exception as error:  # noqa: BLE001 - a check that breaks is a check that fails
-        log.warning("check.failed", error=error)
-        return False
+        return type(error).__name__
+
+
+class Told:
+    """What the log was told of checks: a probe asks every few seconds, the log is told of changes."""
+
+    def __init__(self) -> None:
+        """Everything is well."""
+        self.faults: dict[str, str] = {}
+
+    def tell(self, faults: Mapping[str, str]) -> None:
+        """What came, what went."""
+        for name, fault in faults.items():
+            if self.faults.get(name) != fault:
+                log.warning("readiness.lost", check=name, fault=fault)
+        for name in self.faults.keys() - faults.keys():
+            log.info("readiness.found", check=name)
+        self.faults = dict(faults)
 
 
 def ops_app(checks: Mapping[str, Check], burdens: Mapping[str, Burden] = MappingProxyType({})) -> Starlette:
     """/healthz: the process answers. /readyz: it can do its work. /metrics: Prometheus.
 
     A burden does not make a service unready: who takes work from a queue must not be stopped because the queue is long.
-    It is told as `strained`, for people and autoscalers.
+    It is told as `strained`, for people and autoscalers. `faults` says in words why a check does not hold.
     """
+    told = Told()
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
         names = list(checks)
-        results = await asyncio.gather(*(passes(checks[name]) for name in names))
-        state = dict(zip(names, results, strict=True))
+        results = await asyncio.gather(*(fault_of(checks[name]) for name in names))
+        faults = {name: fault for name, fault in zip(names, results, strict=True) if fault}
+        told.tell(faults)
         strained = sorted(name for name, burden in burdens.items() if burden())
-        answer = {"ready": all(results), "checks": state, "strained": strained}
-        return JSONResponse(answer, 200 if all(results) else 503)
+        state = {name: name not in faults for name in names}
+        answer = {"ready": not faults, "checks": state, "faults": faults, "strained": strained}
+        return JSONResponse(answer, 503 if faults else 200)
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

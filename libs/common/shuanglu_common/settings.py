@@ -13,6 +13,10 @@ EXIT_BAD_SETTING = 2
 SECRETS_DIR = "SHUANGLU_SECRETS_DIR"
 
 
+class WrongSetting(Exception):
+    """A setting is missing or does not hold; the text is one clear line."""
+
+
 class ServiceSettings(BaseSettings):
     """What every service needs to know. A service adds its own fields."""
 

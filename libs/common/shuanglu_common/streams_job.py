@@ -5,6 +5,7 @@ Exit code 0 when the bus agrees with the tables, 1 and one line if the bus canno
 
 import argparse
 import asyncio
+import ssl
 import sys
 
 from nats.aio.client import Client
@@ -14,13 +15,13 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
-from shuanglu_common.app import WrongSetting, connect_once
+from shuanglu_common.bus.connection import connect_once, hang_up
 from shuanglu_common.bus.consumers import CONSUMERS, ConsumerSpec
 from shuanglu_common.bus.durables import beginning
 from shuanglu_common.bus.streams import ensure_streams
 from shuanglu_common.bus.subjects import STREAMS
 from shuanglu_common.bus.subscription import MAX_DELIVER
-from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, load_settings
+from shuanglu_common.settings import EXIT_BAD_SETTING, ServiceSettings, WrongSetting, load_settings
 
 DEADLINE_S = 60.0
 
@@ -64,7 +65,7 @@ async def run(settings: ServiceSettings) -> str:
         made = [spec.durable for spec in CONSUMERS if spec.filters and await make_consumer(jetstream, spec)]
         left = await leftovers(jetstream)
     finally:
-        await client.close()
+        await hang_up(client)
     said = [f"{len(STREAMS)} streams agree", f"{len(made)} consumers made"]
     if left:
         said.append(f"no service has {', '.join(left)}: delete them when their version is gone")
@@ -75,6 +76,8 @@ def trouble(error: Exception, settings: ServiceSettings) -> str:
     """One line with what to do."""
     if isinstance(error, ServiceUnavailableError) or "no responders" in str(error).lower():
         return "the bus has no JetStream for this account: switch it on (nats-server -js, or the account's limits)"
+    if isinstance(error, ssl.SSLError):
+        return "the bus shows a certificate that is not trusted: SHUANGLU_NATS_CA_FILE must hold its authority"
     if isinstance(error, NoServersError | TimeoutError | OSError):
         return "the bus does not answer: look at SHUANGLU_NATS_URL and the network"
     what = str(error) or type(error).__name__

@@ -4,9 +4,10 @@ from shuanglu.media.v1.media_events_pb2 import TrackStored
 from shuanglu.ops.v1.doctor_service_pb2_grpc import add_ReportDoctorServiceServicer_to_server
 from shuanglu.quality.v1.quality_events_pb2 import VerdictReached
 from shuanglu.report.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
-from shuanglu_common.app import App, WrongSetting, run_service
+from shuanglu_common.app import App, run_service
 from shuanglu_common.bus.subscription import Subscription
 from shuanglu_common.doctor import DatabaseDoctor, ObjectReader
+from shuanglu_common.settings import WrongSetting
 from shuanglu_common.tenant_label import TenantLabel
 from shuanglu_report.bus_feed import BusInspectionFeed
 from shuanglu_report.clips import StoredClips

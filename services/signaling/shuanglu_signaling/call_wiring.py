@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from shuanglu.session.v1.call_service_pb2_grpc import add_CallServiceServicer_to_server
-from shuanglu_common.app import App, WrongSetting
+from shuanglu_common.app import App
 from shuanglu_common.database import Database
 from shuanglu_common.ids import new_id
+from shuanglu_common.settings import WrongSetting
 from shuanglu_signaling.call_keeper import CallKeeper
 from shuanglu_signaling.call_news import CallNews
 from shuanglu_signaling.call_rpc import CallRpc

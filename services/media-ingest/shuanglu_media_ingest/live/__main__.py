@@ -8,7 +8,8 @@ import sys
 import time
 
 from shuanglu.media.v1.recorder_service_pb2_grpc import add_RecorderServiceServicer_to_server
-from shuanglu_common.app import App, WrongSetting, run_service
+from shuanglu_common.app import App, run_service
+from shuanglu_common.settings import WrongSetting
 from shuanglu_media_ingest.live.clock import RecorderClock
 from shuanglu_media_ingest.live.desk import Manners, Recorder
 from shuanglu_media_ingest.live.draining import Draining, drain_command
