@@ -151,7 +151,10 @@ async def look_at_database(database: Database, url: str, package: str) -> None:
         known = UNTRUSTED.format("SHUANGLU_DATABASE_CA_FILE")
         raise NotReady(f"database: {where} {known}") from error
     except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
-        raise NotReady(f"database: {where} {silent(error)}: look at SHUANGLU_DATABASE_URL") from error
+        # What asyncpg raises when the server says no to TLS; one that does not answer has errors of a narrower kind.
+        plain = type(error) is ConnectionError
+        words = "offers no TLS, which SHUANGLU_DATABASE_CA_FILE asks for" if plain else silent(error)
+        raise NotReady(f"database: {where} {words}: look at SHUANGLU_DATABASE_URL") from error
     wanted = newest_revision(package)
     if there < wanted:
         state = f"is at {there}, this version needs {wanted}" if there else "is not migrated"

@@ -1,122 +1,28 @@
 """A service whose surroundings are not right: alive, not ready, one line that says what to do; then mended."""
 
 import asyncio
-import json
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
-from tests.integration.servers import is_open, running
+from tests.integration.surroundings.place import Place
+from tests.integration.surroundings.servers import is_open, running
 
 from shuanglu_common.clock import SystemClock
 from shuanglu_common.database import Database
 from shuanglu_common.s3_store import S3ObjectStore
 from shuanglu_common.settings import ServiceSettings
 from shuanglu_common.start import NotReady, look_at_bus, look_at_database, look_at_store
-from shuanglu_stack.development_keys import ensure_keys
-from shuanglu_stack.nats_server import nats_command, nats_url
-from shuanglu_stack.ports import LOOPBACK, choose_ports
-from shuanglu_stack.postgres_server import database_url, ensure_database, is_ready, postgres_command
+from shuanglu_stack.nats_server import nats_url
+from shuanglu_stack.ports import LOOPBACK
 from shuanglu_stack.process import Command
 from shuanglu_stack.readiness import http_ok
-from shuanglu_stack.s3_gateway import s3_command
-from shuanglu_stack.services import shared_environment
 
 pytestmark = pytest.mark.integration
-NAMES = ["nats", "nats-monitor", "postgres", "s3", "ops", "grpc", "http", "signaling-grpc", "quality-grpc"]
-WAIT_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Folder, ports and keys; servers are started by the test."""
-
-    folder: Path
-    ports: dict[str, int]
-    keys: Any
-    environment: dict[str, str]
-
-    def bus(self, *, jetstream: bool = True) -> Command:
-        command = nats_command(
-            self.folder, self.folder, self.ports["nats"], self.ports["nats-monitor"], self.keys.nats_password
-        )
-        if not jetstream:
-            file = self.folder / "nats" / "nats.conf"
-            configuration = json.loads(file.read_text())
-            del configuration["jetstream"]
-            file.write_text(json.dumps(configuration))
-        return command
-
-    def readyz(self) -> tuple[int, dict[str, Any]]:
-        url = f"http://{LOOPBACK}:{self.ports['ops']}/readyz"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as refused:
-            return refused.code, json.load(refused)
-
-    def told(self, *words: str) -> None:
-        """Wait until /readyz says it in its faults; meanwhile the service is alive."""
-        end = time.monotonic() + WAIT_S
-        while True:
-            status, answer = self.readyz()
-            assert http_ok(self.ports["ops"], "/healthz")()
-            faults = " ".join(answer["faults"].values())
-            if status == 503 and all(word in faults for word in words):
-                return
-            assert time.monotonic() < end, answer
-            time.sleep(0.2)
-
-    def ready(self) -> None:
-        end = time.monotonic() + WAIT_S
-        while self.readyz()[0] != 200:
-            assert time.monotonic() < end, self.readyz()
-            time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    folder = tmp_path_factory.mktemp("start")
-    ports = choose_ports(NAMES, "free", 0, 0)
-    keys = ensure_keys(folder / "secrets")
-    environment = shared_environment(folder, folder, ports, keys) | {
-        "PATH": "/usr/bin:/bin",
-        "SHUANGLU_OPS_PORT": str(ports["ops"]),
-        "SHUANGLU_GRPC_PORT": str(ports["grpc"]),
-        "SHUANGLU_HTTP_PORT": str(ports["http"]),
-    }
-    return Place(folder, ports, keys, environment)
-
-
-@pytest.fixture(scope="module")
-def store(place: Place) -> Iterator[ServiceSettings]:
-    keys = place.keys
-    command = s3_command(place.folder, place.folder, place.ports["s3"], keys.s3_access_key, keys.s3_secret_key)
-    with running(command, http_ok(place.ports["s3"], "/minio/health/ready")):
-        yield ServiceSettings(
-            s3_endpoint=f"http://{LOOPBACK}:{place.ports['s3']}",
-            s3_access_key=keys.s3_access_key,
-            s3_secret_key=keys.s3_secret_key,
-        )
-
-
-@pytest.fixture(scope="module")
-def postgres(place: Place) -> Iterator[str]:
-    with running(
-        postgres_command(place.folder, place.folder, place.ports["postgres"], place.keys.postgres_password),
-        lambda: is_ready(place.ports["postgres"]),
-    ):
-        ensure_database(place.ports["postgres"], place.keys.postgres_password)
-        yield database_url(place.ports["postgres"], place.keys.postgres_password)
 
 
 @pytest.mark.timeout(400)
