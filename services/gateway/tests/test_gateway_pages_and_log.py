@@ -88,3 +88,24 @@ def test_the_log_has_paths_but_no_tokens(gateway: Any) -> None:
     log = gateway.log.read_text()
     for secret in (token, token.split(".")[2], "query-secret", "link-secret", "51010719880214937X", "%E6%AC%A7"):
         assert secret not in log
+
+
+@pytest.mark.parametrize(
+    ("claims", "status", "word"),
+    [
+        ({"iss": "https://id.other.example"}, 401, "issuer_is_not_configured"),
+        ({"exp": 1}, 401, "expired"),
+        ({"aud": "another"}, 403, "Audiences"),
+    ],
+)
+def test_the_log_says_why_a_token_was_refused(gateway: Any, claims: dict[str, Any], status: int, word: str) -> None:
+    """A wrong `oidc.issuer` in the values is seen here: every token of the bank is then one of a stranger."""
+    path = f"/v1/sessions/refused-{word}"
+    with gateway.client(**claims) as client:
+        assert client.get(path).status_code == status
+    deadline = time.monotonic() + 15
+    details: list[str] = []
+    while not details and time.monotonic() < deadline:
+        time.sleep(0.2)
+        details = [line["detail"] for line in log_lines(gateway) if line["path"] == path]
+    assert word in details[0]
