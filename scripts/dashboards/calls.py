@@ -255,10 +255,10 @@ UPLOADS = Row(
             "In the time that is looked at, by reason; files that ended their reader. No data: media-ingest is not"
             " scraped.",
             "short",
-            Query(increase(INGEST + "uploads_refused_total", "reason"), "{{reason}}"),
+            Query(increase(INGEST + "uploads_refused_total", "reason"), "upload: {{reason}}"),
             Query(
                 increase(INGEST + "reader_failures_total", "reason"),
-                "{{reason}}",
+                "file: {{reason}}",
                 empty="no file has ended its reader",
             ),
             none=NO_INGEST,

@@ -1,4 +1,4 @@
-"""The words that dashboards are written in. Nothing here knows of Grafana: grafana.py and picture.py do.
+"""The words that dashboards are written in. Nothing here knows of Grafana, which grafana.py writes for.
 
 In expressions `@` stands for the chosen namespace and `@tenant` for namespace and tenant, as label matchers.
 """

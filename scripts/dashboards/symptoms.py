@@ -18,7 +18,7 @@ def one(name: str, value: str, at: str = "20m", **labels: str) -> Case:
 
 def absent_worker(worker: str) -> str:
     """The product is there and this worker takes no calls."""
-    taken = f'{DELAY}_count{{lane="live",worker="{worker}"}}'
+    taken = f'{DELAY}_count{{lane="live",worker=~"{worker}.*"}}'
     here = f'count by (namespace) ({BUILD}{{service="signaling"}})'
     return f'label_replace({here} unless on (namespace) count by (namespace) ({taken}), "worker", "{worker}", "", "")'
 
@@ -246,18 +246,18 @@ WORK = (
         "One observation in twenty comes more than 10 s after its segment was stored: agents see alerts too late.",
         Case(
             {
-                DELAY + '_bucket{lane="live",worker="asr",le="10.0"}': growing(0, 10),
-                DELAY + '_bucket{lane="live",worker="asr",le="20.0"}': growing(0, 60),
-                DELAY + '_bucket{lane="live",worker="asr",le="+Inf"}': growing(0, 60),
+                DELAY + '_bucket{lane="live",worker="asr-tracks",le="10.0"}': growing(0, 10),
+                DELAY + '_bucket{lane="live",worker="asr-tracks",le="20.0"}': growing(0, 60),
+                DELAY + '_bucket{lane="live",worker="asr-tracks",le="+Inf"}': growing(0, 60),
             },
             "30m",
-            {"worker": "asr"},
+            {"worker": "asr-tracks"},
         ),
         Case(
             {
-                DELAY + '_bucket{lane="live",worker="asr",le="10.0"}': growing(0, 60),
-                DELAY + '_bucket{lane="live",worker="asr",le="20.0"}': growing(0, 60),
-                DELAY + '_bucket{lane="live",worker="asr",le="+Inf"}': growing(0, 60),
+                DELAY + '_bucket{lane="live",worker="asr-tracks",le="10.0"}': growing(0, 60),
+                DELAY + '_bucket{lane="live",worker="asr-tracks",le="20.0"}': growing(0, 60),
+                DELAY + '_bucket{lane="live",worker="asr-tracks",le="+Inf"}': growing(0, 60),
             },
             "30m",
         ),
@@ -270,13 +270,13 @@ WORK = (
         "No worker takes calls: {{ $labels.worker }}",
         "Calls are recorded and not inspected. A live pool must never be at zero.",
         Case(
-            {BUILD + '{service="signaling"}': steady(1), DELAY + '_count{lane="live",worker="asr"}': steady(0)},
+            {BUILD + '{service="signaling"}': steady(1), DELAY + '_count{lane="live",worker="asr-tracks"}': steady(0)},
             labels={"worker": "face-check"},
         ),
         Case(
             {
                 BUILD + '{service="signaling"}': steady(1),
-                DELAY + '_count{lane="live",worker="asr"}': steady(0),
+                DELAY + '_count{lane="live",worker="asr-tracks"}': steady(0),
                 DELAY + '_count{lane="live",worker="face-check"}': steady(0),
             },
         ),

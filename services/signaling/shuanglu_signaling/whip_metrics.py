@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shuanglu_signaling.domain.whip_resource import Way
+
 CONNECTIONS_MADE = Counter("shuanglu_signaling_negotiations_total", "Connections that were negotiated.", ["way"])
 CONNECTIONS_ENDED = Counter("shuanglu_signaling_negotiations_ended_total", "Connections that are over.", ["way"])
 OFFERS_REFUSED = Counter("shuanglu_signaling_offers_refused_total", "Offers that were refused.", ["way", "reason"])
@@ -14,3 +16,8 @@ NEGOTIATION_SECONDS = Histogram(
 MEDIA_NODES = Gauge("shuanglu_signaling_media_nodes", "Media servers that are known, well or not.")
 NODES_LOST = Counter("shuanglu_signaling_media_nodes_lost_total", "Media servers that were restarted.")
 TAKEN_OVER = Counter("shuanglu_signaling_connections_taken_over_total", "Connections taken over from a dead replica.")
+# From 0 on: a rate sees the first connection of a replica, too.
+for _way in Way:
+    CONNECTIONS_MADE.labels(_way.value)
+    CONNECTIONS_ENDED.labels(_way.value)
+    NEGOTIATION_SECONDS.labels(_way.value)

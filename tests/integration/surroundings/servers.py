@@ -27,7 +27,7 @@ def running(command: Command, answers: Callable[[], bool]) -> Iterator[None]:
     try:
         end = time.monotonic() + START_S
         while not answers():
-            assert process.is_alive, command.log_file.read_text()
+            assert process.is_alive(), command.log_file.read_text()
             assert time.monotonic() < end, command.log_file.read_text()
             time.sleep(0.1)
         yield
