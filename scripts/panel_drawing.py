@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from html import escape
 
 from scripts.dashboards.panels import Dashboard, Kind, Mood, Panel, Place
-from scripts.watching import Series
+from scripts.watching import STEP_S, Series
 
 WIDTH, MARGIN, GAP, UNIT_HEIGHT = 1600, 20, 8, 30
 CELL = (WIDTH - 2 * MARGIN + GAP) / 24
+Points = tuple[tuple[float, float], ...]
 PALETTE = ("#7fb0ff", "#5fcf8d", "#f2c14e", "#c59bff", "#5fd3d8", "#ffa45c", "#ff8a80", "#9fb4c7")
 STYLE = """
 *{box-sizing:border-box;margin:0}
@@ -114,7 +115,7 @@ def number_body(panel: Panel, place: Place, series: Series, begin: float, end: f
 
 def lines_body(panel: Panel, place: Place, series: Sequence[tuple[str, Series]], begin: float, end: float) -> str:
     """Lines, or areas that add up, with axes and legend."""
-    left, right, top, bottom = 52.0, wide(place) - 16, 34.0, tall(place) - 62.0
+    left, right, top, bottom = 52.0, wide(place) - 16, 34.0, tall(place) - 70.0
     layers = list(stacked(series)) if panel.stacked else [(name, one.points, ()) for name, one in series]
     highest = max((number for _, points, _ in layers for _, number in points), default=0)
     limits = [number for number, _ in panel.steps if number <= 1.6 * highest]
@@ -141,17 +142,24 @@ def lines_body(panel: Panel, place: Place, series: Sequence[tuple[str, Series]],
     legend = []
     for index, (name, points, ground) in enumerate(layers):
         colour = PALETTE[index % len(PALETTE)]
-        line = [at(*point) for point in points]
-        under = [at(*point) for point in reversed(ground)] or [(line[-1][0], bottom), (line[0][0], bottom)]
         opacity = 0.35 if panel.stacked else 0.08
-        parts.append(f'<path d="{path(line + under)}Z" fill="{colour}" opacity="{opacity}"/>')
-        parts.append(f'<path d="{path(line)}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+        for run in [points] if panel.stacked else runs(points):
+            line = [at(*point) for point in run]
+            under = [at(*point) for point in reversed(ground)] or [(line[-1][0], bottom), (line[0][0], bottom)]
+            parts.append(f'<path d="{path(line + under)}Z" fill="{colour}" opacity="{opacity}"/>')
+            parts.append(f'<path d="{path(line)}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
         legend.append(f'<li><i style="background:{colour}"></i>{escape(name)}</li>')
     size = f'width="{wide(place) - 2:.0f}" height="{tall(place) - 2}"'
     return f"<svg {size}>{''.join(parts)}</svg><ul>{''.join(legend)}</ul>"
 
 
-Points = tuple[tuple[float, float], ...]
+def runs(points: Points) -> Iterator[Points]:
+    """Where nothing was told for a while there is no line."""
+    start = 0
+    for index in range(1, len(points) + 1):
+        if index == len(points) or points[index][0] - points[index - 1][0] > 2 * STEP_S:
+            yield points[start:index]
+            start = index
 
 
 def stacked(series: Sequence[tuple[str, Series]]) -> Iterator[tuple[str, Points, Points]]:
