@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import promql_parser
 import pytest
-import typer.main
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
@@ -22,8 +20,7 @@ from scripts.dashboards.alerts import Alert
 from scripts.dashboards.grafana import as_json
 from scripts.dashboards.panels import COLUMNS, Dashboard, Panel, metrics_of
 from scripts.dashboards.rules import ALERTS, RULE_FILES
-
-from shuanglu_cli.__main__ import app
+from tests.commands import assert_known
 
 RULES, RUNBOOKS = ROOT / "deploy" / "helm" / "rules", ROOT / "deploy" / "helm" / "runbooks"
 PANELS = [pytest.param(panel, id=f"{page.uid}: {panel.title}") for page in PAGES for panel in page.panels]
@@ -108,7 +105,6 @@ def test_an_alert_says_what_it_is_and_leads_to_a_page_that_helps(alert: Alert) -
 
 
 def test_a_runbook_names_only_commands_that_there_are() -> None:
-    top = typer.main.get_command(app)
     said = [
         command
         for page in RUNBOOKS.glob("*.md")
@@ -116,13 +112,7 @@ def test_a_runbook_names_only_commands_that_there_are() -> None:
     ]
     assert len(said) > len(ALERTS) / 2
     for command in said:
-        node: Any = top
-        for word in shlex.split(command)[1:]:
-            if word.startswith("-"):
-                assert any(word in parameter.opts for parameter in node.params), command
-            elif hasattr(node, "commands"):
-                assert word in node.commands, command
-                node = node.commands[word]
+        assert_known(command)
 
 
 def test_every_runbook_belongs_to_an_alert_and_stands_in_the_list() -> None:
